@@ -1,0 +1,1 @@
+"""How good the masks are, and how many clicks they take."""

@@ -1,0 +1,1 @@
+"""What a person is doing with one image: evented state and its commands, without a window."""

@@ -1,0 +1,1 @@
+"""The napari side: the only folder that imports Qt, napari, magicgui and superqt."""
