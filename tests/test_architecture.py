@@ -1,0 +1,129 @@
+"""The house rules that a machine can hold: what each room imports, and how long things may be.
+
+import-linter (`tox run -e lint`) reads the sources; here each room is imported in a fresh process
+and `sys.modules` is read, which also sees what a dependency drags in.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+import napari_pisam
+
+PACKAGE = Path(napari_pisam.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+QT = {"PyQt5", "PyQt6", "PySide2", "PySide6", "qtpy", "superqt"}
+VIEWER = QT | {"napari", "magicgui", "vispy"}
+FORBIDDEN = {
+    "prompts": VIEWER | {"scipy", "torch"},
+    "geometry": VIEWER | {"torch"},
+    "metrics": VIEWER | {"torch"},
+    "simulate": VIEWER | {"torch"},
+    "model": VIEWER | {"napari_pisam.images", "napari_pisam.prompts", "zarr", "tifffile"},
+    "images": VIEWER | {"torch"},
+    "zoo": VIEWER,
+    "predict": VIEWER | {"napari_pisam.train"},
+    "session": VIEWER | {"napari_pisam.train"},
+    "train": VIEWER | {"napari_pisam.predict"},
+    "evaluate": VIEWER | {"napari_pisam.session"},
+    "cli": VIEWER | {"napari_pisam.widgets"},
+    "widgets": {"napari_pisam.evaluate", "napari_pisam.train"},
+}
+
+IMPORT_ROOM = """
+import importlib, json, pkgutil, sys
+room = importlib.import_module(sys.argv[1])
+for module in pkgutil.walk_packages(getattr(room, "__path__", ()), room.__name__ + "."):
+    importlib.import_module(module.name)
+sys.stdout.write("\\n" + json.dumps(sorted(sys.modules)))
+"""
+
+
+def modules_after_importing(name: str) -> set[str]:
+    """Names in `sys.modules` of a fresh process that imported that module and all under it."""
+    # The warnings of other packages' import time are not what is tested here.
+    command = [sys.executable, "-W", "ignore", "-c", IMPORT_ROOM, name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    command = [sys.executable, "-c", "import sys, napari_pisam; print(*sys.modules)"]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert not set(loaded) & (VIEWER | {"torch", "numpy", "scipy", "zarr", "skimage", "typer"})
+
+
+@pytest.mark.parametrize("room", sorted(FORBIDDEN))
+def test_a_room_loads_nothing_that_it_must_not_know(room: str) -> None:
+    assert not modules_after_importing(f"napari_pisam.{room}") & FORBIDDEN[room]
+
+
+def test_every_room_has_its_rule() -> None:
+    rooms = {
+        path.stem
+        for path in PACKAGE.iterdir()
+        if path.suffix == ".py" or (path.is_dir() and (path / "__init__.py").exists())
+    }
+    assert rooms - {"__init__"} == set(FORBIDDEN)
+
+
+@pytest.mark.parametrize("name", [n for n in napari_pisam.__all__ if n != "__version__"])
+def test_a_public_name_is_found_where_it_lives(name: str) -> None:
+    assert getattr(napari_pisam, name).__name__ == name
+    assert getattr(napari_pisam, name).__module__.startswith("napari_pisam.")
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = napari_pisam.nonsense
+
+
+def test_the_version_is_the_distributions() -> None:
+    assert distribution("napari-pisam").version == napari_pisam.__version__
+
+
+def test_the_command_and_the_plugin_are_registered() -> None:
+    points = {
+        (point.group, point.name): point.value
+        for point in distribution("napari-pisam").entry_points
+    }
+    assert points["console_scripts", "pisam"] == "napari_pisam.cli:main"
+    assert points["napari.manifest", "napari-pisam"] == "napari_pisam:napari.yaml"
+
+
+@pytest.mark.parametrize("file", ["napari.yaml", "py.typed", "weights"])
+def test_the_package_carries_its_data(file: str) -> None:
+    assert (PACKAGE / file).exists()
+
+
+def test_no_qt_binding_is_among_the_dependencies() -> None:
+    required = [r for r in distribution("napari-pisam").requires or () if "extra ==" not in r]
+    assert required
+    assert not [r for r in required if r.lower().startswith(("pyqt", "pyside", "napari["))]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_file_is_an_evenings_reading(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= 400
+    too_long = [
+        f"{node.name}: {(node.end_lineno or 0) - node.lineno + 1} lines"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno + 1 > 50
+    ]
+    assert not too_long
+
+
+def test_no_file_is_a_drawer_for_odds_and_ends() -> None:
+    drawers = {"util", "utils", "misc", "common", "helper", "helpers"}
+    assert not [path for path in SOURCES if path.stem.strip("_") in drawers]
