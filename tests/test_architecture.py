@@ -62,7 +62,10 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert not set(loaded) & (VIEWER | {"torch", "numpy", "scipy", "zarr", "skimage", "typer"})
 
 
-@pytest.mark.parametrize("room", sorted(FORBIDDEN))
+@pytest.mark.parametrize(
+    "room",
+    [*sorted(FORBIDDEN.keys() - {"widgets"}), pytest.param("widgets", marks=pytest.mark.viewer)],
+)
 def test_a_room_loads_nothing_that_it_must_not_know(room: str) -> None:
     assert not modules_after_importing(f"napari_pisam.{room}") & FORBIDDEN[room]
 
