@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-REMEDY = "On Debian or Ubuntu .ci/run installs what is missing; its list of packages holds elsewhere too."
+REMEDY = "On Debian or Ubuntu .ci/run installs what is missing; elsewhere its list is a guide."
 
 # Qt aborts the process when a library of its screen plugin is missing: ask the loader instead.
 _LOAD_QT = """
