@@ -1,0 +1,105 @@
+"""The kept objects of all labels, and the edits that put them there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from napari_pisam.geometry import Window
+from napari_pisam.prompts import PlacedMask
+from napari_pisam.session.canvas import LabelCanvas
+from napari_pisam.session.keeping import KeptObject, LabelArray, LabelEdit, edit_between
+from napari_pisam.session.packed import PackedMask
+from napari_pisam.session.plane import PlaneIndex
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BookEdit:
+    """One change of labels and of the list of objects, which can be taken back.
+
+    gone, come: the objects of the list before and after, those that the change touches.
+    """
+
+    canvas: LabelCanvas
+    labels: LabelEdit
+    gone: tuple[KeptObject, ...] = ()
+    come: tuple[KeptObject, ...] = ()
+
+    @property
+    def inverse(self) -> BookEdit:
+        """The edit that takes this one back."""
+        return BookEdit(self.canvas, self.labels.inverse, self.come, self.gone)
+
+
+class Book:
+    """The kept objects of each canvas, in the order in which they were kept."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, dict[tuple[int, PlaneIndex], KeptObject]] = {}
+
+    def of(self, canvas: str) -> tuple[KeptObject, ...]:
+        """The objects kept in one canvas."""
+        return tuple(self._objects.get(canvas, {}).values())
+
+    def everywhere(self) -> Iterable[KeptObject]:
+        """The objects of all canvases."""
+        return (found for objects in self._objects.values() for found in objects.values())
+
+    def find(self, canvas: str, label: int, index: PlaneIndex) -> KeptObject | None:
+        """The object with that label on that plane (one label may go through many planes)."""
+        return self._objects.get(canvas, {}).get((label, index))
+
+    def apply(self, edit: BookEdit) -> None:
+        """Write the labels, then the list; raises CanvasError with nothing changed."""
+        window = edit.labels.window
+        if window is not None:
+            region = edit.canvas.read(edit.labels.index, window)
+            edit.canvas.write(edit.labels.index, window, edit.labels.applied_to(region))
+        objects = self._objects.setdefault(edit.canvas.key, {})
+        for gone in edit.gone:
+            objects.pop((gone.label, gone.index), None)
+        for come in edit.come:
+            objects[come.label, come.index] = come
+
+    def edit(
+        self,
+        canvas: LabelCanvas,
+        index: PlaneIndex,
+        window: Window,
+        *,
+        new: LabelArray,
+        kept: KeptObject | None = None,
+    ) -> BookEdit:
+        """The edit that gives a rectangle new labels; objects that lose pixels shrink or go.
+
+        kept: the object that this is about, as it will stand in the list.
+        """
+        old = canvas.read(index, window)
+        labels = edit_between(index, window, old, new)
+        touched = set(np.unique(old[old != new]).tolist())
+        own = kept.label if kept is not None else None
+        gone, come = [], []
+        for found in self.of(canvas.key):
+            if found.index != index:
+                continue
+            if found.label == own:
+                gone.append(found)
+            elif found.label in touched:
+                gone.append(found)
+                left = _without(found.mask, labels.changed)
+                if left.area:
+                    come.append(replace(found, mask=left))
+        if kept is not None:
+            come.append(kept)
+        return BookEdit(canvas, labels, tuple(gone), tuple(come))
+
+
+def _without(mask: PackedMask, taken: PackedMask) -> PackedMask:
+    """What is left of a mask."""
+    placed = mask.placed()
+    hole = PlacedMask(taken.y - mask.y, taken.x - mask.x, taken.placed().mask)
+    return PackedMask.of(
+        PlacedMask(mask.y, mask.x, placed.mask & ~hole.in_image(mask.height, mask.width))
+    )
