@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Protocol, overload, runtime_checkable
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
 
-MAX_SCALE_SLACK = 1.01
+# A level counts as fine enough when it is coarser than wanted by no more than this.
+SCALE_SLACK = 1.01
+# (few, _, many) is taken for an image with its channels first.
 FEW_CHANNELS, MANY_CHANNELS = 16, 64
 
 
@@ -213,21 +216,48 @@ def _decide_rgb(rgb: bool | None, channels: int, dtype: np.dtype[Any]) -> bool:
 
 
 class _Plane:
-    """A lazy array with some axes fixed and the channel axis, if any, moved to the end."""
+    """A lazy array with some axes fixed and the channel axis, if any, moved to the end.
 
-    def __init__(self, array: LazyArray, index: tuple[int | slice, ...], order: tuple[int, ...]):
+    It is sliced like a numpy array, with integers, slices and ellipses; each read loads only
+    what it asks for.
+    """
+
+    def __init__(
+        self, array: LazyArray, index: tuple[int | slice, ...], order: tuple[int, ...]
+    ) -> None:
         self._array, self._index, self._order = array, index, order
         self.shape = tuple(int(array.shape[axis]) for axis in order)
+        self.ndim, self.size = len(order), math.prod(self.shape)
         self.dtype = array.dtype
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        parts = key if isinstance(key, tuple) else (key,)
         full = list(self._index)
-        for axis, part in zip(self._order, parts, strict=False):
+        for axis, part in zip(self._order, _parts(key, self.ndim), strict=True):
             full[axis] = part
-        kept = sorted(self._order)
+        order = [axis for axis in self._order if isinstance(full[axis], slice)]
+        kept = sorted(order)
         pixels = np.asarray(self._array[tuple(full)])
-        return pixels.transpose([kept.index(axis) for axis in self._order])
+        return pixels.transpose([kept.index(axis) for axis in order])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[...], dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+
+def _parts(key: Any, ndim: int) -> list[int | slice]:
+    """One integer or slice per axis for a key of integers, slices and an ellipsis."""
+    parts = list(key) if isinstance(key, tuple) else [key]
+    missing = ndim - sum(part is not Ellipsis for part in parts)
+    where = next((i for i, part in enumerate(parts) if part is Ellipsis), None)
+    if where is None:
+        where = len(parts)
+        parts.append(Ellipsis)
+    parts[where : where + 1] = [slice(None)] * missing
+    if missing < 0 or len(parts) != ndim:
+        raise IndexError(f"{key} is no index for an image of {ndim} axes.")
+    return [part if isinstance(part, slice) else operator.index(part) for part in parts]
 
 
 @overload
@@ -312,5 +342,5 @@ def best_level(source: ImageSource, scale: float) -> int:
     scale: pixels of level 0 per wanted pixel (below 1 for enlarging). Level 0 when none is as
     fine.
     """
-    fitting = [i for i, f in enumerate(source.levels) if f <= scale * MAX_SCALE_SLACK]
+    fitting = [i for i, f in enumerate(source.levels) if f <= scale * SCALE_SLACK]
     return max(fitting, default=0)

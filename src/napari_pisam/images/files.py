@@ -1,0 +1,102 @@
+"""Which reader opens which file."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pisam.images.source import ImageError, PyramidSource
+from napari_pisam.images.stored import READ_FAILURES, StoredImage, cannot_open
+
+# Pillow's modes whose arrays are what a person sees; the others become RGB.
+PLAIN_MODES = frozenset(("1", "L", "RGB", "RGBA", "F", "I", "I;16", "I;16B", "I;16L", "I;16N"))
+PNG_START = b"\x89PNG\r\n\x1a\n"
+
+
+def open_images(path: str | Path) -> tuple[StoredImage, ...]:
+    """The images of a file: TIFF of any kind, OME-Zarr, PNG, JPEG and what else Pillow reads, NPY.
+
+    TIFF, Zarr and NPY are opened without being loaded. Raises ImageError, one sentence.
+    """
+    path = Path(path)
+    if path.is_dir():
+        from napari_pisam.images.zarr import is_zarr, open_zarr
+
+        if not is_zarr(path):
+            raise ImageError(f"{path.name} is a folder and no OME-Zarr: choose an image in it.")
+        return open_zarr(path)
+    from napari_pisam.images.tiff import is_tiff, open_tiff
+
+    if is_tiff(path):
+        return open_tiff(path)
+    try:
+        array = _npy(path) if path.suffix.lower() == ".npy" else _picture(path)
+    except READ_FAILURES as error:
+        raise cannot_open(path.name, "an image", error) from error
+    return (_in_memory(array, path.stem),)
+
+
+def open_source(path: str | Path, *, plane: Mapping[str, int] | None = None) -> PyramidSource:
+    """The first image of a file, as an ImageSource.
+
+    plane: for a stack, the plane of each of its axes, such as {"z": 3}. Raises ImageError, one
+    sentence, when the file does not open or is a stack and no plane is chosen.
+    """
+    return open_images(path)[0].plane(plane)
+
+
+def _in_memory(array: NDArray[Any], name: str) -> StoredImage:
+    if array.ndim not in (2, 3):
+        raise ImageError(f"{name} has {array.ndim} axes: give one plane, channels last.")
+    rgb = array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype in (np.uint8, np.uint16)
+    axes = "yx" if array.ndim == 2 else "yxs" if rgb else "yxc"
+    return StoredImage(
+        name=name,
+        levels=(array,),
+        axes=axes,
+        scale=(1.0,) * array.ndim,
+        translate=(0.0,) * array.ndim,
+        units=("pixel",) * array.ndim,
+    )
+
+
+def _npy(path: Path) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
+
+
+def _picture(path: Path) -> NDArray[Any]:
+    from PIL import Image
+
+    if _is_deep_png(path):
+        # Pillow would halve the depth of colours of 16 bits.
+        import imagecodecs
+
+        return np.asarray(imagecodecs.png_decode(path.read_bytes()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            with Image.open(path) as picture:
+                return _pixels(picture)
+        except Image.DecompressionBombError:
+            raise ValueError("it is too large for its format: save it as a tiled TIFF") from None
+
+
+def _is_deep_png(path: Path) -> bool:
+    with open(path, "rb") as file:
+        start = file.read(26)
+    return start.startswith(PNG_START) and len(start) == 26 and start[24] == 16 and start[25] != 0
+
+
+def _pixels(picture: Any) -> NDArray[Any]:
+    """Pillow's image as numbers a person would expect; alpha beside gray is dropped."""
+    if picture.mode in ("LA", "La"):
+        return np.asarray(picture.convert("L"))
+    if picture.mode not in PLAIN_MODES:
+        return np.asarray(picture.convert("RGB"))
+    return np.asarray(picture)

@@ -1,0 +1,175 @@
+"""An image in a file: its levels, still on disk, and what the file says about them."""
+
+from __future__ import annotations
+
+import math
+import struct
+import weakref
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pisam.images.source import ImageError, LazyArray, PyramidSource, plane_of
+
+# What the format libraries raise on files that are cut off, corrupt or not what they claim.
+READ_FAILURES: tuple[type[Exception], ...] = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    MemoryError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
+PLANAR = frozenset("yxcs")
+# What the description of a TIFF says when its pixels are object numbers.
+LABELS_MARK = "napari-pisam labels"
+
+
+@dataclass(frozen=True, eq=False)
+class StoredChannel:
+    """What a file says of one channel.
+
+    color: red, green, blue in 0..1. lut: (n, 3) in 0..1, black to white, for a channel that has a
+    table instead. limits: the contrast it was last shown with, in pixel values.
+    """
+
+    name: str | None = None
+    color: tuple[float, float, float] | None = None
+    lut: NDArray[np.float64] | None = None
+    limits: tuple[float, float] | None = None
+    visible: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class StoredImage:
+    """One image of a file, nothing of it loaded.
+
+    levels: lazy arrays, finest first. axes: a letter for each of their axes, such as "tczyx" or
+    "yxs" (s: the samples of RGB); axes of one element are left out. scale, translate: for each
+    axis, of level 0, in `units` ("micrometer", "second", "pixel" ...; 1, 0 and "pixel" when the
+    file does not say). channels: one for each element of axis c, or one. labels: whether the
+    pixels are object numbers.
+    """
+
+    name: str
+    levels: tuple[LazyArray, ...]
+    axes: str
+    scale: tuple[float, ...]
+    translate: tuple[float, ...]
+    units: tuple[str, ...]
+    channels: tuple[StoredChannel, ...] = (StoredChannel(),)
+    labels: bool = False
+
+    @property
+    def rgb(self) -> bool:
+        """Whether it has samples: red, green, blue and perhaps alpha."""
+        return "s" in self.axes
+
+    @property
+    def stack(self) -> dict[str, int]:
+        """The axes that are neither rows, columns nor colours, and their lengths."""
+        sizes = zip(self.axes, self.levels[0].shape, strict=True)
+        planar = "yxs" if self.rgb else PLANAR
+        return {axis: int(n) for axis, n in sizes if axis not in planar}
+
+    def plane(self, index: Mapping[str, int] | None = None) -> PyramidSource:
+        """One plane, as an ImageSource.
+
+        index: for each axis of `stack`, its plane. Raises ImageError for a plane that is missing
+        or does not exist.
+        """
+        chosen = dict(index or {})
+        if set(chosen) != set(self.stack):
+            sizes = ", ".join(f"{axis} 0 to {n - 1}" for axis, n in self.stack.items())
+            holds = f"is a stack ({sizes}): choose one plane of it" if sizes else "is one plane"
+            raise ImageError(f"{self.name} {holds}.")
+        for axis, plane in chosen.items():
+            if not 0 <= plane < self.stack[axis]:
+                raise ImageError(f"{self.name} has {axis} 0 to {self.stack[axis] - 1}, no {plane}.")
+        colour = "s" if self.rgb else "c"
+        picked = plane_of(
+            list(self.levels),
+            [chosen.get(axis, slice(None)) for axis in self.axes],
+            channel_axis=self.axes.index(colour) if colour in self.axes else None,
+        )
+        return PyramidSource(picked, rgb=self.rgb)
+
+
+class StoredArray:
+    """A lazy array of a file whose failures are ImageErrors that name the file.
+
+    close: called once, when nothing refers to the array any more.
+    """
+
+    def __init__(
+        self, array: LazyArray, name: str, close: Callable[[], object] | None = None
+    ) -> None:
+        self._array, self._name = array, name
+        self.shape = tuple(int(n) for n in array.shape)
+        self.ndim, self.size = len(self.shape), math.prod(self.shape)
+        self.dtype = np.dtype(array.dtype)
+        if close is not None:
+            weakref.finalize(self, close)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        try:
+            return np.asarray(self._array[key])
+        except READ_FAILURES as error:
+            raise ImageError(
+                f"A part of {self._name} cannot be read, so the file is damaged or cut off: copy "
+                f"it again from where it came ({_first_line(error)})."
+            ) from error
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[...], dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__).rstrip(".")[:200]
+
+
+def cannot_open(name: str, kind: str, error: Exception) -> ImageError:
+    """The sentence for a file that does not open: what is wrong with it and what to do."""
+    if isinstance(error, FileNotFoundError):
+        return ImageError(f"{name} does not exist: check the path.")
+    if isinstance(error, PermissionError):
+        return ImageError(f"{name} may not be read: ask for permission to read it.")
+    return ImageError(
+        f"{name} does not open as {kind}, so it is damaged, cut off or of another format "
+        f"({_first_line(error)})."
+    )
+
+
+def without_single_axes(image: StoredImage) -> StoredImage:
+    """The same image without the axes (other than rows, columns, samples) of one element."""
+    shape = image.levels[0].shape
+    kept = [
+        i for i, (a, n) in enumerate(zip(image.axes, shape, strict=True)) if a in "yxs" or n > 1
+    ]
+    if len(kept) == len(shape):
+        return image
+    index: list[int | slice] = [slice(None) if i in kept else 0 for i in range(len(shape))]
+    return StoredImage(
+        name=image.name,
+        levels=tuple(plane_of(list(image.levels), index)),
+        axes="".join(image.axes[i] for i in kept),
+        scale=tuple(image.scale[i] for i in kept),
+        translate=tuple(image.translate[i] for i in kept),
+        units=tuple(image.units[i] for i in kept),
+        channels=image.channels,
+        labels=image.labels,
+    )
