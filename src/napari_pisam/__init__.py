@@ -7,7 +7,9 @@ nor torch nor Qt is imported before something needs it.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+
+# Type checkers take this name for true; importing typing for it would cost half of the time.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from napari_pisam.geometry import Window
