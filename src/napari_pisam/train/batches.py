@@ -1,0 +1,48 @@
+"""Numbered training batches: the same number, the same batch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from napari_pisam.train.crops import CropSampler
+from napari_pisam.train.prompting import CropPrompts, draw_prompts
+
+
+class CropBatch(NamedTuple):
+    """masks uint8 (N, S, S) and the prompts of one crop's objects."""
+
+    masks: Tensor
+    prompts: CropPrompts
+
+
+class StepBatch(NamedTuple):
+    """What one step of one process sees: pixels uint8 (C, 3, S, S) and C crops."""
+
+    step: int
+    pixels: Tensor
+    crops: tuple[CropBatch, ...]
+
+
+class StepDataset(Dataset[StepBatch]):
+    """Batch of step i, drawn from (seed, rank, i) and nothing else."""
+
+    def __init__(self, sampler: CropSampler, *, crops: int, low: int, seed: int, rank: int) -> None:
+        self.sampler, self.crops, self.low = sampler, crops, low
+        self.seed, self.rank = seed, rank
+
+    def __getitem__(self, step: int) -> StepBatch:
+        rng = np.random.default_rng((self.seed, self.rank, step))
+        crops = [self.sampler.draw(rng) for _ in range(self.crops)]
+        return StepBatch(
+            step,
+            torch.from_numpy(np.stack([c.pixels for c in crops])),
+            tuple(
+                CropBatch(torch.from_numpy(c.masks), draw_prompts(c.masks, rng, self.low))
+                for c in crops
+            ),
+        )
