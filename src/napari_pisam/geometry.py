@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,7 @@ def points_xy_unit(window: Window, clicks: Sequence[Click]) -> NDArray[np.float3
 
 
 def points_xy_input(window: Window, clicks: Sequence[Click], size: int) -> NDArray[np.float32]:
-    """Clicks as (x, y) in pixels of a size x size input (integer = pixel centre): float32 (N, 2)."""
+    """Clicks as (x, y) in pixels of a size x size input, integer = pixel centre: float32 (N, 2)."""
     return (points_xy_unit(window, clicks) * size - 0.5).astype(np.float32)
 
 
@@ -96,7 +97,7 @@ def prompt_centre(prompt: Prompt) -> Click:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One piece of a tiled image: cores partition the image exactly, windows overlap by the halo."""
+    """A piece of a tiled image: cores partition it exactly, windows overlap by the halo."""
 
     window: Window
     core: Window
@@ -107,7 +108,7 @@ def _intervals(length: int, core: int, halo: int) -> list[tuple[int, int, int, i
     cuts = [*range(0, length, core), length]
     return [
         (a, b, max(0, a - halo), min(length, b + halo))
-        for a, b in zip(cuts[:-1], cuts[1:], strict=True)
+        for a, b in pairwise(cuts)
     ]
 
 

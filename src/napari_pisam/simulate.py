@@ -12,7 +12,7 @@ from napari_pisam.prompts import Click
 def most_interior(mask: NDArray[np.bool_]) -> Click:
     """The pixel of the mask farthest from everything else, the image's edge included.
 
-    mask: bool (H, W), not empty. Ties go to the first in reading order. Raises ValueError when empty.
+    mask: bool (H, W). Ties go to the first in reading order. Raises ValueError when it is empty.
     """
     if not mask.any():
         raise ValueError("An empty mask has no inside.")
@@ -57,7 +57,7 @@ def error_clicks(
     """
     found: list[tuple[int, NDArray[np.intp], bool]] = []
     for wrong, positive in ((truth & ~prediction, True), (prediction & ~truth, False)):
-        labels, count = ndimage.label(ndimage.binary_erosion(wrong, np.ones((3, 3), bool)))
+        labels = ndimage.label(ndimage.binary_erosion(wrong, np.ones((3, 3), bool)))[0]
         for index, where in enumerate(ndimage.find_objects(labels), 1):
             inside = np.argwhere(labels[where] == index)
             if len(inside) >= least_area:

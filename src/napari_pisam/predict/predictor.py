@@ -1,0 +1,227 @@
+"""Segment by pointing, from Python: numpy in, numpy out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from napari_pisam import zoo
+from napari_pisam.geometry import Window, square_window
+from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
+from napari_pisam.images.resample import window_input
+from napari_pisam.images.source import ImageError, ImageSource, as_source, best_level
+from napari_pisam.model.layers import normalise
+from napari_pisam.model.loading import load_model
+from napari_pisam.model.pisam import PiSam
+from napari_pisam.model.policy import choose_device, choose_dtype
+from napari_pisam.predict.decoding import PromptDecoder
+from napari_pisam.predict.looks import LookPolicy
+from napari_pisam.predict.results import Embedding, MaskResult
+from napari_pisam.prompts import Click, Prompt
+
+__all__ = ["Embedding", "MaskResult", "Predictor", "load_predictor"]
+
+T = TypeVar("T")
+
+
+def load_predictor(
+    name: str | Path = zoo.DEFAULT_MODEL, *, device: str = "auto", dtype: str = "auto"
+) -> Predictor:
+    """A predictor with the weights of a model.
+
+    name: of the zoo (see `pisam models list`), or the path of a weights file. device: "auto",
+    "cpu", "cuda", "cuda:1", "mps". dtype: "auto", "float32", "bfloat16", "float16". Raises
+    ModelNotFoundError or CheckpointError, whose sentence says what to do.
+    """
+    path = zoo.resolve(name)
+    label = name if isinstance(name, str) and name in zoo.ZOO else path.name
+    return Predictor(load_model(path), name=str(label), device=device, dtype=dtype)
+
+
+class Predictor:
+    """One model, ready to answer.
+
+    window_size: side of the square that the model sees, pixels. looks: how it finds the scale.
+    Not for use by two threads at once.
+    """
+
+    def __init__(
+        self, model: PiSam, *, name: str, device: str = "auto", dtype: str = "auto"
+    ) -> None:
+        chosen = choose_device(device)
+        self._dtype = choose_dtype(dtype, chosen)
+        self.name, self.device = name, str(chosen)
+        self.dtype = str(self._dtype).removeprefix("torch.")
+        self.model = model.to(chosen).eval()
+        self.window_size = model.config.window
+        self.looks = LookPolicy()
+        self._decoder = PromptDecoder(self.model, device=chosen, dtype=self._dtype)
+        self._device = chosen
+
+    def first_window(self, prompt: Prompt) -> Window:
+        """Where a prompt that tells no size is looked at first: at native resolution."""
+        from napari_pisam.geometry import prompt_centre
+        from napari_pisam.predict.looks import points_span
+
+        centre = prompt_centre(prompt)
+        side = max(float(self.window_size), 2 * points_span(prompt))
+        return square_window(centre.y, centre.x, side)
+
+    def embed(
+        self,
+        image: Any,
+        window: Window | None = None,
+        intensity: IntensityWindow | None = None,
+        *,
+        channels: tuple[int, ...] | None = None,
+    ) -> Embedding:
+        """Encode one window, for any number of prompts.
+
+        image: (H, W) or (H, W, C) of any dtype, channels last, or an ImageSource. window: None
+        takes the smallest square that holds the whole image. intensity: None takes the image's
+        percentiles. channels: which become red, green, blue. Raises ImageError for what is no
+        image, ValueError for a window wholly outside.
+        """
+        source = as_source(image)
+        if window is None:
+            side = max(source.height, source.width)
+            window = square_window((source.height - 1) / 2, (source.width - 1) / 2, side)
+        if intensity is None:
+            intensity = intensity_window(source)
+        steps = self.embed_steps(source, window, intensity, channels=channels)
+        return _exhausted(steps)
+
+    def embed_steps(
+        self,
+        source: ImageSource,
+        window: Window,
+        intensity: IntensityWindow,
+        *,
+        channels: tuple[int, ...] | None = None,
+    ) -> Generator[str, None, Embedding]:
+        """`embed` in steps, yielding a word after each; closing it between two cancels it."""
+        pixels = self._read(source, window, intensity, channels)
+        yield "read"
+        with torch.inference_mode(), self._decoder.autocast():
+            there = torch.from_numpy(pixels).to(self._device).permute(2, 0, 1)[None]
+            embedding, early = self.model.encode(normalise(there))
+            feature = None
+            if self.model.kind != "sam":
+                feature = self.model.mask_decoder.window_feature(embedding, early)
+        yield "encode"
+        return Embedding(
+            window=window,
+            pixels=pixels,
+            embedding=embedding,
+            window_feature=feature,
+            intensity=intensity,
+            image_height=source.height,
+            image_width=source.width,
+            model=self.name,
+        )
+
+    def _read(
+        self,
+        source: ImageSource,
+        window: Window,
+        intensity: IntensityWindow,
+        channels: tuple[int, ...] | None,
+    ) -> Any:
+        inside = window.inside(source.height, source.width)
+        if inside is None:
+            raise ImageError(
+                f"The prompt lies outside the image, which has {source.height} rows and "
+                f"{source.width} columns: click inside it."
+            )
+        level = best_level(source, window.height / self.window_size)
+        shown = to_rgb8(source.read(replace(inside, level=level)), intensity, channels=channels)
+        return window_input(shown, window, inside, self.window_size)
+
+    def predict(
+        self, embedding: Embedding, prompt: Prompt, *, previous: MaskResult | None = None
+    ) -> MaskResult:
+        """Answer a prompt in an embedded window; corrections cost only their own part.
+
+        prompt: image pixels. A correction with positive=None means the opposite of the mask that
+        the ones before it gave. previous: the answer without the last correction, if at hand; it
+        saves making it again. Raises ValueError for a prompt that says nothing of where.
+        """
+        begun = time.perf_counter()
+        if prompt.empty:
+            raise ValueError("Say where the object is first: a click on it, or a box round it.")
+        if embedding.model != self.name:
+            raise ValueError(
+                f"This embedding was made by {embedding.model}, not by {self.name}: embed again."
+            )
+        prompt = self.signed(embedding, prompt, previous)
+        answer = self._decoder.logits(embedding, prompt)
+        return MaskResult(
+            request_id=0,
+            window=embedding.window,
+            logits=answer.high,
+            low_res_logits=answer.low,
+            score=answer.score,
+            image_height=embedding.image_height,
+            image_width=embedding.image_width,
+            prompt=prompt,
+            intensity=embedding.intensity,
+            model=self.name,
+            device=self.device,
+            seconds=time.perf_counter() - begun,
+        )
+
+    def signed(
+        self, embedding: Embedding, prompt: Prompt, previous: MaskResult | None = None
+    ) -> Prompt:
+        """The prompt with every correction's sign told: the opposite of the mask under it."""
+        told: tuple[Click, ...] = ()
+        for click in prompt.corrections:
+            if click.positive is None:
+                before = replace(prompt, corrections=told)
+                same = previous is not None and previous.prompt == before
+                known = previous if same else self.predict(embedding, before)
+                assert known is not None
+                click = replace(click, positive=not known.positive_at(click))
+            told = (*told, click)
+        return replace(prompt, corrections=told)
+
+    def segment(
+        self, image: Any, prompt: Prompt, *, object_size: float | None = None
+    ) -> MaskResult:
+        """Cut one object out of an image of any size.
+
+        image: as for `embed`. prompt: image pixels. object_size: the object's longer side in
+        image pixels where it is known; saves the looks that find it. The window is chosen from
+        the prompt and recorded in the result. Raises ImageError and ValueError in one sentence.
+        """
+        from napari_pisam.predict.cache import EmbeddingCache
+        from napari_pisam.predict.request import PredictRequest, process
+
+        source = as_source(image)
+        request = PredictRequest(
+            id=0,
+            source=source,
+            intensity=intensity_window(source),
+            prompt=prompt,
+            object_size=object_size,
+            image_key="",
+        )
+        return _exhausted(process(request, self, EmbeddingCache(0)))
+
+    def look(self, embedding: Embedding, prompt: Prompt) -> Any:
+        """SAM's own low-resolution logits, float32 (L, L): enough to tell an object's size."""
+        return self._decoder.look(embedding, prompt)[0]
+
+
+def _exhausted(steps: Generator[str, None, T]) -> T:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            value: T = end.value
+            return value

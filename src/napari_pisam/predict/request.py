@@ -1,0 +1,91 @@
+"""One request, one answer: the only thing a worker thread runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+from napari_pisam.geometry import Window
+from napari_pisam.images.intensity import IntensityWindow
+from napari_pisam.images.source import ImageSource
+from napari_pisam.predict.cache import EmbeddingCache, EmbeddingKey
+from napari_pisam.predict.looks import extent_in, known_window, next_window
+from napari_pisam.predict.predictor import Predictor
+from napari_pisam.predict.results import Embedding, MaskResult
+from napari_pisam.prompts import Prompt
+
+
+@dataclass(frozen=True, eq=False)
+class PredictRequest:
+    """What is asked: an image, how its values become grey, a prompt.
+
+    id: handed through to the answer. object_size: the object's longer side in image pixels, if
+    known. window: None to choose it from the prompt; else the running object's window.
+    image_key: identity of the image plane, for the cache.
+    """
+
+    id: int
+    source: ImageSource
+    intensity: IntensityWindow
+    prompt: Prompt
+    image_key: str
+    channels: tuple[int, ...] | None = None
+    object_size: float | None = None
+    window: Window | None = None
+
+
+def process(
+    request: PredictRequest, predictor: Predictor, cache: EmbeddingCache
+) -> Generator[str, None, MaskResult]:
+    """Answer a request, yielding a word after each stage; closing it between two cancels it.
+
+    Raises ValueError and ImageError in one sentence for prompts and images that cannot be used.
+    """
+    begun = time.perf_counter()
+    if request.prompt.empty:
+        raise ValueError("Say where the object is first: a click on it, or a box round it.")
+    window = request.window
+    if window is None:
+        window = yield from _find_window(request, predictor, cache)
+    embedding = yield from _embedding(request, predictor, cache, window)
+    result = predictor.predict(embedding, request.prompt)
+    yield "decode"
+    return replace(result, request_id=request.id, seconds=time.perf_counter() - begun)
+
+
+def _find_window(
+    request: PredictRequest, predictor: Predictor, cache: EmbeddingCache
+) -> Generator[str, None, Window]:
+    """The window from the prompt, or from looks: native resolution first, then what it suggests."""
+    policy, prompt = predictor.looks, request.prompt
+    known = known_window(prompt, request.object_size, policy)
+    if known is not None:
+        return known
+    bare = replace(prompt, corrections=())
+    clicks = tuple(c for c in prompt.points if c.positive)
+    window = predictor.first_window(prompt)
+    for _ in range(policy.looks):
+        embedding = yield from _embedding(request, predictor, cache, window)
+        seen = extent_in(predictor.look(embedding, bare), window, clicks)
+        yield "look"
+        following = next_window(window, seen, prompt, policy)
+        if following == window:
+            break
+        window = following
+    return window
+
+
+def _embedding(
+    request: PredictRequest, predictor: Predictor, cache: EmbeddingCache, window: Window
+) -> Generator[str, None, Embedding]:
+    key = EmbeddingKey(
+        request.image_key, request.intensity, request.channels, window, predictor.name
+    )
+    found = cache.get(key)
+    if found is None:
+        found = yield from predictor.embed_steps(
+            request.source, window, request.intensity, channels=request.channels
+        )
+        cache.put(key, found)
+    return found

@@ -1,0 +1,100 @@
+"""What a prediction stands on and what comes out: Embedding and MaskResult."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pisam.geometry import Window
+from napari_pisam.images.intensity import IntensityWindow
+from napari_pisam.images.resample import logits_at_image
+from napari_pisam.prompts import Click, PlacedMask, Prompt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """What the encoder made of one window; reused for every prompt in it.
+
+    window: the rectangle looked at. pixels: uint8 (S, S, 3), what the model saw. embedding:
+    (1, dim, g, g). window_feature: (1, C, L, L), what the high-resolution path takes from the
+    window, None for SAM's own decoder. model: the model's name.
+    """
+
+    window: Window
+    pixels: NDArray[np.uint8]
+    embedding: Tensor
+    window_feature: Tensor | None
+    intensity: IntensityWindow
+    image_height: int
+    image_width: int
+    model: str
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes it holds, pixels and tensors."""
+        tensors = (self.embedding, self.window_feature)
+        held = sum(t.numel() * t.element_size() for t in tensors if t is not None)
+        return held + self.pixels.nbytes
+
+
+@dataclass(frozen=True, eq=False)
+class MaskResult:
+    """One answer: logits and the window they belong to.
+
+    logits: float32 (S, S), the window at the model's resolution, threshold 0. low_res_logits:
+    float32 (L, L), before the high-resolution head. score: the model's own estimate of the
+    IoU, 0 to 1. seconds: from request to answer.
+    """
+
+    request_id: int
+    window: Window
+    logits: NDArray[np.float32]
+    low_res_logits: NDArray[np.float32]
+    score: float
+    image_height: int
+    image_width: int
+    prompt: Prompt
+    intensity: IntensityWindow
+    model: str
+    device: str
+    seconds: float = 0.0
+
+    @property
+    def pixel_size(self) -> float:
+        """Image pixels per mask pixel: above 1 the mask is coarser than the image."""
+        return self.window.height / len(self.logits)
+
+    def logits_in_window(self) -> NDArray[np.float32]:
+        """Logits at the image pixels of the part of the window inside the image: float32 (h, w)."""
+        inside = self.window.inside(self.image_height, self.image_width)
+        if inside is None:
+            return np.zeros((0, 0), np.float32)
+        return logits_at_image(self.logits, self.window, inside)
+
+    @cached_property
+    def placed(self) -> PlacedMask:
+        """The mask in image pixels, as large as the part of the window inside the image."""
+        inside = self.window.inside(self.image_height, self.image_width)
+        if inside is None:
+            return PlacedMask(0, 0, np.zeros((0, 0), np.bool_))
+        return PlacedMask(inside.y, inside.x, self.logits_in_window() > 0)
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """The mask laid into the whole image: bool (H, W). Made anew at each call."""
+        return self.placed.in_image(self.image_height, self.image_width)
+
+    def positive_at(self, click: Click) -> bool:
+        """Whether the mask covers the click's pixel; False outside the window."""
+        placed = self.placed
+        y, x = int(np.floor(click.y + 0.5)) - placed.y, int(np.floor(click.x + 0.5)) - placed.x
+        if not (0 <= y < placed.mask.shape[0] and 0 <= x < placed.mask.shape[1]):
+            return False
+        return bool(placed.mask[y, x])
