@@ -182,6 +182,12 @@ def test_outlines_are_thin_and_the_picture_edge_is_none() -> None:
     assert np.flatnonzero(edge.any(0)).tolist() == [49]
 
 
+def test_the_first_seven_colours_differ_and_columns_do_not_match() -> None:
+    colors = [tuple(c) for c in label_colors(np.arange(1, 57)).tolist()]
+    assert len(set(colors[:7])) == 7
+    assert len({colors[i] for i in range(0, 56, 7)}) == 7
+
+
 @pytest.mark.parametrize("at", [10, 1023, 1024, 1500])
 def test_bands_leave_no_seam(at: int) -> None:
     labels = np.zeros((2100, 30), np.uint8)

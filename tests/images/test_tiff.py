@@ -44,6 +44,7 @@ def test_every_layout_reads_as_the_array(
     (image,) = open_tiff(tmp_path / "a.tif")
     pixels = image.plane().read(Window(-5, 60, 100, 200))
     np.testing.assert_array_equal(pixels[..., 0], array[:95, 60:])
+    assert pixels.dtype.isnative
     assert image.name == "a"
     assert image.axes == "yx"
 

@@ -142,8 +142,13 @@ def write_png(path: str | Path, rgb8: NDArray[np.uint8]) -> None:
 
 
 def label_colors(ids: NDArray[Any]) -> NDArray[np.uint8]:
-    """A colour for each label, always the same one: uint8 (..., 3)."""
-    return PALETTE[(np.asarray(ids, np.int64) - 1) % len(PALETTE)]
+    """A colour for each label, always the same one: uint8 (..., 3).
+
+    The first seven differ; after each round the order shifts, so that numbers given row by row do
+    not line up in columns of one colour.
+    """
+    rounds, place = np.divmod(np.asarray(ids, np.int64) - 1, len(PALETTE))
+    return np.asarray(PALETTE[(place + 3 * rounds) % len(PALETTE)])
 
 
 def overlay(

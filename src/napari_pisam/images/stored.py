@@ -117,13 +117,14 @@ class StoredArray:
         self._array, self._name = array, name
         self.shape = tuple(int(n) for n in array.shape)
         self.ndim, self.size = len(self.shape), math.prod(self.shape)
-        self.dtype = np.dtype(array.dtype)
+        # In the machine's byte order, whatever the file's is: graphics cards know no other.
+        self.dtype = np.dtype(array.dtype).newbyteorder("=")
         if close is not None:
             weakref.finalize(self, close)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         try:
-            return np.asarray(self._array[key])
+            return np.asarray(self._array[key], self.dtype)
         except READ_FAILURES as error:
             raise ImageError(
                 f"A part of {self._name} cannot be read, so the file is damaged or cut off: copy "

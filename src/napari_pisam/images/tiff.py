@@ -103,7 +103,7 @@ def _open_level(
         mapped: LazyArray = np.memmap(
             path, dtype=dtype, mode="r", offset=level.dataoffset, shape=level.shape
         )
-        return mapped
+        return mapped if dtype.isnative else StoredArray(mapped, path.name)
     import zarr
 
     store = series.aszarr(level=number)
