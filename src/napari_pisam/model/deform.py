@@ -273,8 +273,8 @@ def _sample_gradients(
     upper_left, upper_right, lower_left, lower_right = grad_corner.unbind(-1)
     dy, dx = samples.row_part, samples.column_part
     left, right = torch.lerp(upper_left, lower_left, dy), torch.lerp(upper_right, lower_right, dy)
-    inside_row = (samples.row > -1) & (samples.row < sampler.height)
-    inside_column = (samples.column > -1) & (samples.column < sampler.width)
+    inside_row = (samples.row >= -1) & (samples.row < sampler.height)
+    inside_column = (samples.column >= -1) & (samples.column < sampler.width)
     factor = samples.modulator * (inside_row & inside_column)
     row = torch.lerp(lower_left - upper_left, lower_right - upper_right, dx) * factor
     column = (right - left) * factor
