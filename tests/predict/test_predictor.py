@@ -1,0 +1,252 @@
+"""Promises of prediction from Python."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from napari_pisam import Box, Click, PlacedMask, Prompt, Window
+from napari_pisam.images.intensity import IntensityWindow
+from napari_pisam.images.source import ImageError
+from napari_pisam.predict.cache import EmbeddingCache
+from napari_pisam.predict.predictor import Predictor
+from napari_pisam.predict.request import PredictRequest, process
+
+INTENSITY = IntensityWindow((0.0,), (60_000.0,))
+
+
+def picture(height: int = 96, width: int = 80, seed: int = 0) -> NDArray[np.uint16]:
+    return np.random.default_rng(seed).integers(0, 60_000, (height, width)).astype(np.uint16)
+
+
+def test_a_click_gives_a_mask_as_large_as_the_image(toy: Predictor) -> None:
+    result = toy.segment(picture(), Prompt(points=(Click(40, 40),)))
+    assert result.mask.shape == (96, 80)
+    assert result.mask.dtype == np.bool_
+    assert result.logits.shape == (64, 64)
+    assert result.logits.dtype == np.float32
+    assert 0 <= result.score <= 1
+    assert result.intensity.low
+
+
+def test_the_same_prompt_gives_the_same_answer(toy: Predictor) -> None:
+    prompt = Prompt(points=(Click(30, 50),), corrections=(Click(35, 52, False),))
+    first, second = (toy.segment(picture(), prompt) for _ in range(2))
+    assert first.window == second.window
+    assert np.array_equal(first.logits, second.logits)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "i4", "f4", "f8", "?"])
+@pytest.mark.parametrize("channels", [None, 1, 2, 3, 5])
+def test_any_dtype_and_any_number_of_channels_is_taken(
+    toy: Predictor, dtype: str, channels: int | None
+) -> None:
+    shape = (70, 60) if channels is None else (70, 60, channels)
+    image = (np.random.default_rng(1).random(shape) * 100).astype(dtype)
+    assert toy.segment(image, Prompt(box=Box(10, 10, 50, 40))).mask.shape == (70, 60)
+
+
+def test_the_same_box_gives_the_same_mask_whatever_surrounds_it(toy: Predictor) -> None:
+    # The window reaches 1.5 spans round the box; what lies beyond must not matter.
+    image = picture(200, 220)
+    other = picture(260, 300, seed=5)
+    other[30:230, 40:260] = image
+    box = Box(90, 100, 110, 118)
+    moved = Box(120, 140, 140, 158)
+    small = _process(toy, image, Prompt(box=box))
+    large = _process(toy, other, Prompt(box=moved))
+    assert np.array_equal(small.logits, large.logits)
+    assert (large.window.y - small.window.y, large.window.x - small.window.x) == (30, 40)
+
+
+def _process(
+    predictor: Predictor, image: NDArray[np.uint16], prompt: Prompt, window: Window | None = None
+):  # type: ignore[no-untyped-def]
+    from napari_pisam.images.source import ArraySource
+
+    request = PredictRequest(
+        id=3,
+        source=ArraySource(image),
+        intensity=INTENSITY,
+        prompt=prompt,
+        image_key="k",
+        window=window,
+    )
+    steps = process(request, predictor, EmbeddingCache(10**8))
+    words = []
+    while True:
+        try:
+            words.append(next(steps))
+        except StopIteration as end:
+            assert words[-1] == "decode"
+            return end.value
+
+
+def test_a_correction_without_a_sign_means_the_opposite_of_the_mask_there(toy: Predictor) -> None:
+    embedding = toy.embed(picture())
+    prompt = Prompt(points=(Click(40, 40),))
+    before = toy.predict(embedding, prompt)
+    where = Click(20, 30, None)
+    after = toy.predict(embedding, replace(prompt, corrections=(where,)))
+    told = replace(where, positive=not before.positive_at(where))
+    assert after.prompt.corrections == (told,)
+    explicit = toy.predict(embedding, replace(prompt, corrections=(told,)))
+    assert np.array_equal(after.logits, explicit.logits)
+
+
+def test_a_second_unsigned_correction_reads_the_mask_after_the_first(toy: Predictor) -> None:
+    embedding = toy.embed(picture())
+    prompt = Prompt(points=(Click(40, 40),), corrections=(Click(20, 30, None),))
+    one = toy.predict(embedding, prompt)
+    second = Click(22, 33, None)
+    both = toy.predict(embedding, replace(prompt, corrections=(*prompt.corrections, second)))
+    assert both.prompt.corrections[1].positive is (not one.positive_at(second))
+
+
+def test_a_correction_changes_the_answer_and_leaves_the_low_resolution_mask(toy: Predictor) -> None:
+    embedding = toy.embed(picture())
+    prompt = Prompt(points=(Click(40, 40),))
+    before = toy.predict(embedding, prompt)
+    after = toy.predict(embedding, replace(prompt, corrections=(Click(20, 30, True),)))
+    assert not np.array_equal(before.logits, after.logits)
+    assert np.array_equal(before.low_res_logits, after.low_res_logits)
+
+
+def test_a_correction_does_not_encode_again(
+    toy: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    encode = toy.model.encode
+    monkeypatch.setattr(toy.model, "encode", lambda pixels: calls.append(1) or encode(pixels))
+    state = toy.model.mask_decoder.prompt_state
+    monkeypatch.setattr(
+        toy.model.mask_decoder, "prompt_state", lambda *a, **k: calls.append(2) or state(*a, **k)
+    )
+    embedding = toy.embed(picture())
+    prompt = Prompt(points=(Click(40, 40),))
+    toy.predict(embedding, prompt)
+    assert calls == [1, 2]
+    toy.predict(embedding, replace(prompt, corrections=(Click(20, 30, True),)))
+    assert calls == [1, 2]
+
+
+def test_sams_own_decoder_takes_corrections_as_points(toy_sam: Predictor) -> None:
+    embedding = toy_sam.embed(picture())
+    prompt = Prompt(points=(Click(40, 40),), corrections=(Click(20, 30, False),))
+    corrected = toy_sam.predict(embedding, prompt)
+    as_points = replace(prompt, points=(*prompt.points, *prompt.corrections), corrections=())
+    assert np.array_equal(corrected.logits, toy_sam.predict(embedding, as_points).logits)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        Prompt(box=Box(5, 5, 60, 60)),
+        Prompt(points=(Click(20, 20), Click(60, 50), Click(5, 5, False))),
+        Prompt(mask=PlacedMask(10, 10, np.ones((30, 20), np.bool_))),
+        Prompt(
+            points=(Click(20, 20),),
+            box=Box(5, 5, 60, 60),
+            mask=PlacedMask(10, 10, np.ones((30, 20), np.bool_)),
+        ),
+    ],
+    ids=["box", "points", "mask", "all"],
+)
+def test_boxes_points_and_masks_can_be_mixed(toy: Predictor, prompt: Prompt) -> None:
+    assert toy.segment(picture(), prompt).mask.shape == (96, 80)
+
+
+def test_a_mask_prompt_changes_the_answer_only_by_what_it_covers(toy: Predictor) -> None:
+    embedding = toy.embed(picture())
+    base = Prompt(points=(Click(40, 40),), mask=PlacedMask(20, 20, np.ones((30, 30), np.bool_)))
+    wide = np.zeros((50, 60), np.bool_)
+    wide[5:35, 10:40] = True
+    same = replace(base, mask=PlacedMask(15, 10, wide))
+    other = replace(base, mask=PlacedMask(50, 50, np.ones((20, 20), np.bool_)))
+    answers = [toy.predict(embedding, p).logits for p in (base, same, other)]
+    assert np.array_equal(answers[0], answers[1])
+    assert not np.array_equal(answers[0], answers[2])
+
+
+@pytest.mark.parametrize(
+    "prompt", [Prompt(), Prompt(points=(Click(3, 3, False),)), Prompt(corrections=(Click(1, 1),))]
+)
+def test_a_prompt_that_says_nothing_of_where_is_told_so(toy: Predictor, prompt: Prompt) -> None:
+    with pytest.raises(ValueError, match="Say where the object is"):
+        toy.segment(picture(), prompt)
+
+
+def test_a_box_far_outside_the_image_is_told_so(toy: Predictor) -> None:
+    with pytest.raises(ImageError, match="outside the image"):
+        toy.segment(picture(), Prompt(box=Box(9000, 9000, 9010, 9010)))
+
+
+def test_an_embedding_of_another_model_is_refused(toy: Predictor, toy_sam: Predictor) -> None:
+    with pytest.raises(ValueError, match="embed again"):
+        toy.predict(toy_sam.embed(picture()), Prompt(points=(Click(4, 4),)))
+
+
+def test_a_given_object_size_saves_the_looks(
+    toy: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toy, "look", lambda *_: pytest.fail("looked"))
+    result = toy.segment(picture(), Prompt(points=(Click(40, 40),)), object_size=20)
+    assert result.window.height == round(np.ceil(20 / toy.looks.aim))
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    y=st.integers(0, 95),
+    x=st.integers(0, 79),
+    side=st.integers(8, 300),
+    dy=st.integers(-40, 40),
+)
+def test_the_mask_lies_inside_the_image_whatever_the_window(
+    toy: Predictor, y: int, x: int, side: int, dy: int
+) -> None:
+    window = Window(y - side // 2 + dy // 4, x - side // 2, side, side)
+    if window.inside(96, 80) is None:
+        return
+    result = _process(toy, picture(), Prompt(points=(Click(y, x),)), window)
+    placed = result.placed
+    assert placed.y >= 0 and placed.x >= 0
+    assert placed.y + placed.mask.shape[0] <= 96
+    assert placed.x + placed.mask.shape[1] <= 80
+    assert result.pixel_size == side / 64
+
+
+def test_a_request_keeps_its_id_and_stops_between_steps(toy: Predictor) -> None:
+    from napari_pisam.images.source import ArraySource
+
+    request = PredictRequest(
+        id=17,
+        source=ArraySource(picture()),
+        intensity=INTENSITY,
+        prompt=Prompt(points=(Click(40, 40),)),
+        image_key="k",
+    )
+    cache = EmbeddingCache(10**8)
+    steps = process(request, toy, cache)
+    assert next(steps) == "read"
+    steps.close()
+    assert len(cache) == 0
+    result = _process(toy, picture(), Prompt(points=(Click(40, 40),)))
+    assert result.request_id == 3
+
+
+def test_the_cache_holds_no_more_bytes_than_it_may(toy: Predictor) -> None:
+    one = toy.embed(picture())
+    cache = EmbeddingCache(one.nbytes * 2)
+    from napari_pisam.predict.cache import EmbeddingKey
+
+    keys = [EmbeddingKey(str(i), INTENSITY, None, Window(0, 0, 9, 9), "toy") for i in range(4)]
+    for key in keys:
+        cache.put(key, one)
+        assert cache.nbytes <= one.nbytes * 2
+    assert cache.get(keys[0]) is None
+    assert cache.get(keys[3]) is one
