@@ -1,0 +1,53 @@
+"""The named models: where their weights are, what they may be used for, how they come here.
+
+Downloads are checked, go on after a break, and can be taken from a mirror. Nothing is downloaded
+unless ``download`` or ``fetch`` is called.
+"""
+
+from __future__ import annotations
+
+from napari_pisam.zoo.models import (
+    DEFAULT_MODEL,
+    ZOO,
+    ModelNotFoundError,
+    ZooEntry,
+    find,
+    notice,
+)
+from napari_pisam.zoo.store import (
+    CACHE_VARIABLE,
+    MIRROR_VARIABLE,
+    DownloadCancelledError,
+    cache_dir,
+    download,
+    fetch,
+    is_at_hand,
+    local_path,
+    resolve,
+    source_url,
+    weights_dir,
+)
+from napari_pisam.zoo.transfer import DownloadError, Patience, Progress
+
+__all__ = [
+    "CACHE_VARIABLE",
+    "DEFAULT_MODEL",
+    "MIRROR_VARIABLE",
+    "ZOO",
+    "DownloadCancelledError",
+    "DownloadError",
+    "ModelNotFoundError",
+    "Patience",
+    "Progress",
+    "ZooEntry",
+    "cache_dir",
+    "download",
+    "fetch",
+    "find",
+    "is_at_hand",
+    "local_path",
+    "notice",
+    "resolve",
+    "source_url",
+    "weights_dir",
+]
