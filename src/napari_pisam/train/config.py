@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 Stage = Literal["encoder", "decoder", "interactor"]
 MaskKind = Literal["instance", "binary"]
+Context = Literal["crop", "window"]
 
 
 class ConfigError(ValueError):
@@ -49,7 +50,11 @@ class TrainConfig:
     stage: "encoder" (through SAM's decoder), "decoder" (everything new but the interactor) or
     "interactor". init: checkpoints laid over the fresh model in order. train: learning rate by
     prefix of the parameter's name, the longest prefix wins, 0 freezes. crops, objects: windows a
-    step and prompted objects a window. steps: total; epoch: steps between states.
+    step and prompted objects a window. steps: total; epoch: steps between states. high_objects:
+    objects a step that the high-resolution modules see; feature_crop: the side in cells of the
+    square of the low-resolution grid that they see of each (0: the whole window); context: in stage
+    "interactor", whether clicks act on that "crop" or, as in prediction, on the whole "window".
+    losses: names of those to be summed; empty for the stage's own.
     """
 
     name: str
@@ -73,6 +78,9 @@ class TrainConfig:
     device: str = "auto"
     synthetic: float = 0.1
     second_pass: float = 0.5
+    feature_crop: int = 0
+    context: Context = "crop"
+    losses: tuple[str, ...] = ()
 
 
 def _dataclass_from(kind: type[Any], table: dict[str, Any], where: str) -> Any:

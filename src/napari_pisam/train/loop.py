@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
 import os
@@ -23,7 +24,7 @@ from napari_pisam.model.config import config_of
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.model.policy import bf16_is_fast
 from napari_pisam.train.batches import StepBatch, StepDataset
-from napari_pisam.train.config import ConfigError, TrainConfig
+from napari_pisam.train.config import ConfigError, SourceConfig, TrainConfig
 from napari_pisam.train.crops import CropSampler
 from napari_pisam.train.data import LabelledImage, find_pairs, split
 from napari_pisam.train.initial import initialise
@@ -249,7 +250,7 @@ class Trainer:
         if not path.is_file():
             raise ConfigError(f"{path} does not exist: start without --resume first.")
         state = torch.load(path, map_location=self.fabric.device, weights_only=True)
-        if state["config"] != json.dumps(_identity(self.config)):
+        if _distinct(json.loads(state["config"])) != _distinct(_identity(self.config)):
             raise ConfigError(
                 f"{path} belongs to another configuration: use another output folder."
             )
@@ -276,8 +277,22 @@ class Trainer:
 
 
 def _identity(config: TrainConfig) -> dict[str, Any]:
-    """What must be equal for a resumed run to be the same run."""
+    """What must be equal for a resumed run to be the same run, as JSON holds it."""
     fields = asdict(config)
     for name in ("workers", "device"):
         fields.pop(name)
-    return fields
+    identity: dict[str, Any] = json.loads(json.dumps(fields))
+    return identity
+
+
+def _distinct(fields: dict[str, Any], kind: type = TrainConfig) -> dict[str, Any]:
+    """Without what has its default: an entry that came later does not part old runs from new."""
+    defaults = {
+        f.name: json.loads(json.dumps(f.default))
+        for f in dataclasses.fields(kind)
+        if f.default is not dataclasses.MISSING
+    }
+    kept = {k: v for k, v in fields.items() if k not in defaults or v != defaults[k]}
+    if "sources" in kept:
+        kept["sources"] = [_distinct(s, SourceConfig) for s in kept["sources"]]
+    return kept

@@ -42,21 +42,39 @@ def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
     return inter / union.clamp(min=1)
 
 
-def uncertain_points(logits: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def uncertain_points(
+    logits: Tensor,
+    count: int,
+    generator: torch.Generator,
+    *,
+    within_xyxy_unit: Tensor | None = None,
+) -> Tensor:
     """Points (B, count, 2), (x, y) in 0..1: most where |logit| is smallest, the rest anywhere.
 
     logits (B, 1, H, W). Three times as many candidates are drawn; 75 % of the answer are the most
-    uncertain of them. Source: spec section 8, after PointRend.
+    uncertain of them. within_xyxy_unit (B, 4): the rectangle of each row that points come from.
+    Source: Pi-SAM's training, after PointRend.
     """
     b = len(logits)
     device = logits.device
-    candidates = torch.rand(b, count * OVERSAMPLE, 2, generator=generator).to(device)
+    candidates = _anywhere(b, count * OVERSAMPLE, generator, within_xyxy_unit).to(device)
     at = sample_points(logits, candidates).squeeze(1)
     uncertain = int(count * UNCERTAIN_SHARE)
     best = (-at.abs()).topk(uncertain, dim=1).indices
     chosen = candidates.gather(1, best.unsqueeze(-1).expand(-1, -1, 2))
-    rest = torch.rand(b, count - uncertain, 2, generator=generator).to(device)
+    rest = _anywhere(b, count - uncertain, generator, within_xyxy_unit).to(device)
     return torch.cat([chosen, rest], 1)
+
+
+def _anywhere(
+    rows: int, count: int, generator: torch.Generator, within_xyxy_unit: Tensor | None
+) -> Tensor:
+    points = torch.rand(rows, count, 2, generator=generator)
+    if within_xyxy_unit is None:
+        return points
+    rectangle = within_xyxy_unit.cpu().unsqueeze(1)
+    first, last = rectangle[..., :2], rectangle[..., 2:]
+    return first + points * (last - first)
 
 
 def sample_points(values: Tensor, xy_unit: Tensor) -> Tensor:
@@ -65,10 +83,17 @@ def sample_points(values: Tensor, xy_unit: Tensor) -> Tensor:
     return F.grid_sample(values.float(), grid, align_corners=False).squeeze(2)
 
 
-def point_loss(logits: Tensor, target: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def point_loss(
+    logits: Tensor,
+    target: Tensor,
+    count: int,
+    generator: torch.Generator,
+    *,
+    within_xyxy_unit: Tensor | None = None,
+) -> Tensor:
     """Cross-entropy + dice on uncertain points: (B, 1, H, W) against (B, 1, S, S) -> (B,)."""
     with torch.no_grad():
-        points = uncertain_points(logits, count, generator)
+        points = uncertain_points(logits, count, generator, within_xyxy_unit=within_xyxy_unit)
         wanted = sample_points(target, points).squeeze(1)
     given = sample_points(logits, points).squeeze(1)
     cross = F.binary_cross_entropy_with_logits(given, wanted, reduction="none").mean(-1)

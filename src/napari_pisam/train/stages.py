@@ -12,15 +12,22 @@ from torch.nn import functional as F
 from napari_pisam.model.decoder import PromptState
 from napari_pisam.model.layers import normalise
 from napari_pisam.model.pisam import PiSam
-from napari_pisam.simulate import error_clicks
 from napari_pisam.train.batches import CropBatch, StepBatch
 from napari_pisam.train.config import Stage, TrainConfig
+from napari_pisam.train.corrections import with_answer
 from napari_pisam.train.losses import mask_iou, point_loss, sam_loss
+from napari_pisam.train.pi_step import PiStep, example_of
 from napari_pisam.train.prompting import CropPrompts
 
 POINTS_SHARE = 112 * 112 / 1024**2
 """Loss points per pixel of the window: 12,544 for a window of 1024."""
 LEAST_POINTS = 1024
+LOSSES: dict[Stage, tuple[str, ...]] = {
+    "encoder": ("sam", "iou"),
+    "decoder": ("sam", "iou", "low", "high"),
+    "interactor": ("corrected",),
+}
+"""What each stage minimises the sum of, unless the configuration names others."""
 
 
 class StepLoss(NamedTuple):
@@ -62,13 +69,8 @@ def embed_prompts(
     )
 
 
-class _HighExample(NamedTuple):
-    """What the high-resolution step sees of a crop: its first `share` objects."""
-
-    normalised: Tensor
-    target: Tensor
-    share: int
-    generator: torch.Generator
+def _learns(module: nn.Module) -> bool:
+    return any(p.requires_grad for p in module.parameters())
 
 
 class StageStep(nn.Module):
@@ -79,6 +81,7 @@ class StageStep(nn.Module):
         self.model, self.config = model, config
         self.stage: Stage = config.stage
         self.points = max(LEAST_POINTS, round(POINTS_SHARE * model.config.window**2))
+        self.pi = PiStep(model.mask_decoder, config, self.points)
 
     def forward(self, batch: StepBatch) -> StepLoss:
         """The loss of a batch; everything random in it comes from the batch's number."""
@@ -86,21 +89,24 @@ class StageStep(nn.Module):
         rng = np.random.default_rng((self.config.seed, batch.step, 1))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         tally = _Tally()
-        frozen = self.stage == "interactor"
-        with torch.set_grad_enabled(not frozen):
-            normalised = normalise(batch.pixels.to(device))
+        normalised = normalise(batch.pixels.to(device))
+        with torch.set_grad_enabled(_learns(self.model.image_encoder)):
             embedding, early = self.model.encode(normalised)
-        share = self.config.high_objects // max(1, len(batch.crops))
+        share = max(1, self.config.high_objects // max(1, len(batch.crops)))
+        examples = []
         for i, crop in enumerate(batch.crops):
             one = (embedding[i : i + 1], early[i : i + 1])
             target = crop.masks.to(device).float().unsqueeze(1) / 255
-            with torch.set_grad_enabled(not frozen):
+            with torch.set_grad_enabled(self.stage != "interactor"):
                 state = self._sam_step(tally, crop, one, target, rng)
             if self.stage != "encoder":
-                example = _HighExample(normalised[i : i + 1], target, share, generator)
-                self._pi_step(tally, state, example, rng)
-        weighted = ("corrected",) if frozen else ("sam", "iou", "low", "high")
-        return tally.loss(weighted)
+                examples.append(example_of(state, normalised[i : i + 1], target, share))
+        for group in self.pi.groups(examples):
+            if self.stage == "decoder":
+                tally.add("high", self.pi.high_loss(group, rng, generator))
+            elif (loss := self.pi.corrected_loss(group, rng, generator)) is not None:
+                tally.add("corrected", loss)
+        return tally.loss(self.config.losses or LOSSES[self.stage])
 
     def _state(
         self, embeddings: tuple[Tensor, Tensor], prompts: CropPrompts, window: Tensor | None
@@ -158,84 +164,3 @@ class StageStep(nn.Module):
         tally.add("iou", (state.iou.float() - wanted).pow(2).mean(1))
         tally.add("iou_of_best", wanted.gather(1, best[:, None]))
         return logits[torch.arange(len(logits), device=logits.device), best].unsqueeze(1).detach()
-
-    def _pi_step(
-        self, tally: _Tally, state: PromptState, example: _HighExample, rng: np.random.Generator
-    ) -> None:
-        """The high-resolution head on a few of the crop's objects; corrections in their stage."""
-        decoder = self.model.mask_decoder
-        normalised, target, share, generator = example
-        state = _rows(state, slice(0, max(1, share)))
-        target = target[: max(1, share)]
-        learning = self.stage == "decoder"
-        with torch.set_grad_enabled(learning):
-            feature = decoder.object_feature(state)
-            rgb = decoder.rgb_embed(normalised)
-            before = decoder.head(feature, rgb)
-        if learning:
-            tally.add("high", point_loss(before.float(), target, self.points, generator))
-            return
-        clicks = _error_click_tensors(state.low_res_logits, target, rng)
-        if clicks is None:
-            return
-        rows, xy, labels = clicks
-        assert state.output_token is not None
-        corrected = decoder.interact_2(
-            feature[rows], state.output_token[rows], clicks_xy_unit=xy, click_labels=labels
-        )
-        after = decoder.head(corrected, rgb)
-        tally.add("corrected", point_loss(after.float(), target[rows], self.points, generator))
-
-
-def _rows(state: PromptState, rows: slice) -> PromptState:
-    token, feature = state.output_token, state.mask_feature
-    return PromptState(
-        state.sam_logits[rows],
-        state.iou[rows],
-        None if token is None else token[rows],
-        None if feature is None else feature[rows],
-        state.low_res_logits[rows],
-    )
-
-
-def _error_click_tensors(
-    low_logits: Tensor, target: Tensor, rng: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor] | None:
-    """Rows that have errors, their clicks (R, K, 2) in 0..1 and labels (R, K), -1 for padding."""
-    side = low_logits.shape[-1]
-    predicted = (low_logits > 0).squeeze(1).cpu().numpy()
-    truth = (F.adaptive_avg_pool2d(target, side) > 0.5).squeeze(1).cpu().numpy()
-    drawn = [error_clicks(p, t, rng) for p, t in zip(predicted, truth, strict=True)]
-    rows = [i for i, clicks in enumerate(drawn) if clicks]
-    if not rows:
-        return None
-    most = max(len(drawn[i]) for i in rows)
-    xy = torch.zeros(len(rows), most, 2)
-    labels = torch.full((len(rows), most), -1, dtype=torch.long)
-    for r, i in enumerate(rows):
-        for k, click in enumerate(drawn[i]):
-            xy[r, k] = torch.tensor(((click.x + 0.5) / side, (click.y + 0.5) / side))
-            labels[r, k] = int(bool(click.positive))
-    device = low_logits.device
-    return torch.tensor(rows, device=device), xy.to(device), labels.to(device)
-
-
-def with_answer(prompts: CropPrompts, logits: Tensor, target: Tensor, window: int) -> CropPrompts:
-    """The prompt again with the answer as its mask and a point in the middle of the error.
-
-    logits, target (N, 1, L, L). Objects without an error get a point of padding.
-    """
-    wrong = (logits > 0) != (target > 0.5)
-    side = logits.shape[-1]
-    # a box blur whose peak is deep inside the largest errors
-    depth = F.avg_pool2d(wrong.float(), 9, 1, 4).flatten(1)
-    where = depth.argmax(1)
-    y, x = where // side, where % side
-    xy = (torch.stack([x, y], -1).float() + 0.5) * (window / side) - 0.5
-    signs = target.flatten(1).gather(1, where[:, None]) > 0.5
-    labels = torch.where(wrong.flatten(1).any(1, keepdim=True), signs.long(), -1)
-    xy, labels = xy[:, None].cpu(), labels.cpu()
-    if prompts.points_xy_input is not None and prompts.point_labels is not None:
-        xy = torch.cat([prompts.points_xy_input, xy], 1)
-        labels = torch.cat([prompts.point_labels, labels], 1)
-    return CropPrompts(xy, labels, prompts.boxes_xyxy_input, logits.clamp(-12, 12), False)

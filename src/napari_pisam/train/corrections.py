@@ -1,0 +1,65 @@
+"""Prompts that answer a prediction: clicks on its errors, and the answer as a prompt itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_pisam.simulate import error_clicks
+from napari_pisam.train.prompting import CropPrompts
+
+
+def clicks_on_errors(
+    low_logits: Tensor, target: Tensor, rng: np.random.Generator
+) -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+    """For each row the simulated clicks: (x, y) float32 (K, 2) in 0..1, labels int64 (K,).
+
+    low_logits (N, 1, L, L); target (N, 1, S, S) in 0..1. K is 0 where nothing is wrong.
+    """
+    side = low_logits.shape[-1]
+    predicted = (low_logits > 0).squeeze(1).cpu().numpy()
+    truth = (F.adaptive_avg_pool2d(target, side) > 0.5).squeeze(1).cpu().numpy()
+    drawn = []
+    for own, wanted in zip(predicted, truth, strict=True):
+        clicks = error_clicks(own, wanted, rng)
+        xy = [((c.x + 0.5) / side, (c.y + 0.5) / side) for c in clicks]
+        labels = np.array([bool(c.positive) for c in clicks], np.int64)
+        drawn.append((np.array(xy, np.float32).reshape(-1, 2), labels))
+    return drawn
+
+
+def padded_clicks(
+    clicks: list[tuple[NDArray[np.float32], NDArray[np.int64]]],
+) -> tuple[Tensor, Tensor]:
+    """Clicks of R rows as (R, K, 2) and labels (R, K), -1 for padding."""
+    most = max(len(labels) for _, labels in clicks)
+    xy = torch.zeros(len(clicks), most, 2)
+    flags = torch.full((len(clicks), most), -1, dtype=torch.long)
+    for row, (at, labels) in enumerate(clicks):
+        xy[row, : len(labels)] = torch.from_numpy(at)
+        flags[row, : len(labels)] = torch.from_numpy(labels)
+    return xy, flags
+
+
+def with_answer(prompts: CropPrompts, logits: Tensor, target: Tensor, window: int) -> CropPrompts:
+    """The prompt again with the answer as its mask and a point in the middle of the error.
+
+    logits, target (N, 1, L, L). Objects without an error get a point of padding.
+    """
+    wrong = (logits > 0) != (target > 0.5)
+    side = logits.shape[-1]
+    # a box blur whose peak is deep inside the largest errors
+    depth = F.avg_pool2d(wrong.float(), 9, 1, 4).flatten(1)
+    where = depth.argmax(1)
+    y, x = where // side, where % side
+    xy = (torch.stack([x, y], -1).float() + 0.5) * (window / side) - 0.5
+    signs = target.flatten(1).gather(1, where[:, None]) > 0.5
+    labels = torch.where(wrong.flatten(1).any(1, keepdim=True), signs.long(), -1)
+    xy, labels = xy[:, None].cpu(), labels.cpu()
+    if prompts.points_xy_input is not None and prompts.point_labels is not None:
+        xy = torch.cat([prompts.points_xy_input, xy], 1)
+        labels = torch.cat([prompts.point_labels, labels], 1)
+    return CropPrompts(xy, labels, prompts.boxes_xyxy_input, logits.clamp(-12, 12), False)

@@ -1,0 +1,157 @@
+"""The part of a step that only the high-resolution modules take: their losses on squares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_pisam.model.decoder import PiDecoder, PromptState
+from napari_pisam.train.config import TrainConfig
+from napari_pisam.train.corrections import clicks_on_errors, padded_clicks
+from napari_pisam.train.losses import point_loss
+from napari_pisam.train.squares import (
+    EMBEDDER_MARGIN,
+    HEAD_MARGIN,
+    INTERACTOR_MARGIN,
+    Squares,
+    click_squares,
+    object_squares,
+    rgb_on_squares,
+)
+
+ROUND_CLICKS = 0.7
+"""How often a square of the interactor stage is placed by a click rather than by the object."""
+
+
+class PiExample(NamedTuple):
+    """Some objects of one window.
+
+    output_token (n, 1, C), mask_feature (n, C, L, L), low_res_logits (n, 1, L, L): of the decoder;
+    normalised (1, 3, S, S): the window's pixels; target (n, 1, S, S) in 0..1.
+    """
+
+    output_token: Tensor
+    mask_feature: Tensor
+    low_res_logits: Tensor
+    normalised: Tensor
+    target: Tensor
+
+
+def example_of(state: PromptState, normalised: Tensor, target: Tensor, count: int) -> PiExample:
+    """The first `count` objects of a window."""
+    if state.output_token is None or state.mask_feature is None:
+        raise ValueError("The high-resolution step needs a decoder of kind 'pi'.")
+    return PiExample(
+        state.output_token[:count],
+        state.mask_feature[:count],
+        state.low_res_logits[:count],
+        normalised,
+        target[:count],
+    )
+
+
+def _joined(examples: Sequence[PiExample]) -> PiExample:
+    """Examples of several windows as one, each object with its own pixels."""
+    pixels = [e.normalised.expand(len(e.target), -1, -1, -1) for e in examples]
+    tokens, features, lows, _, targets = zip(*examples, strict=True)
+    return PiExample(
+        torch.cat(tokens),
+        torch.cat(features),
+        torch.cat(lows),
+        torch.cat(pixels),
+        torch.cat(targets),
+    )
+
+
+class PiStep:
+    """Losses of the high-resolution mask before and after corrections.
+
+    points: of the loss, per object.
+    """
+
+    def __init__(self, decoder: PiDecoder, config: TrainConfig, points: int) -> None:
+        self.decoder, self.points = decoder, points
+        self.side = config.feature_crop or decoder.config.low
+        self.context = config.context
+
+    def groups(self, examples: Sequence[PiExample]) -> list[PiExample]:
+        """What is computed at once: all squares, or the windows one by one."""
+        if self.side < self.decoder.config.low:
+            return [_joined(examples)]
+        return [_joined([e]) for e in examples]
+
+    def high_loss(
+        self, example: PiExample, rng: np.random.Generator, generator: torch.Generator
+    ) -> Tensor:
+        """Loss (n,) of the high-resolution mask without corrections."""
+        squares = object_squares(example.target, example.low_res_logits, self.side, rng)
+        feature = self.decoder.mask_aspp(
+            squares.cut(example.mask_feature), squares.cut(example.low_res_logits)
+        )
+        margin = EMBEDDER_MARGIN + HEAD_MARGIN
+        return self._head_loss(feature, example, squares, margin=margin, generator=generator)
+
+    def corrected_loss(
+        self, example: PiExample, rng: np.random.Generator, generator: torch.Generator
+    ) -> Tensor | None:
+        """Loss (R,) of the R objects with errors after clicks on these; None without any."""
+        clicks = clicks_on_errors(example.low_res_logits, example.target, rng)
+        rows = [i for i, (_, labels) in enumerate(clicks) if len(labels)]
+        if not rows:
+            return None
+        own = PiExample(*(t[rows] for t in example))
+        squares = self._placed([clicks[i][0] for i in rows], own, rng)
+        xy, labels = padded_clicks([clicks[i] for i in rows])
+        device = own.target.device
+        if self.context == "window":
+            with torch.no_grad():
+                feature = self.decoder.mask_aspp(own.mask_feature, own.low_res_logits)
+            changed = squares.cut(self._interact(feature, own, xy.to(device), labels.to(device)))
+            margin = HEAD_MARGIN
+        else:
+            labels = torch.where(squares.hold(xy), labels, -1)
+            with torch.no_grad():
+                feature = self.decoder.mask_aspp(
+                    squares.cut(own.mask_feature), squares.cut(own.low_res_logits)
+                )
+            changed = self._interact(
+                feature, own, xy.to(device), labels.to(device), corners=squares.corners.to(device)
+            )
+            margin = EMBEDDER_MARGIN + INTERACTOR_MARGIN + HEAD_MARGIN
+        return self._head_loss(changed, own, squares, margin=margin, generator=generator)
+
+    def _placed(
+        self, clicks: list[np.typing.NDArray[np.float32]], own: PiExample, rng: np.random.Generator
+    ) -> Squares:
+        if rng.random() < ROUND_CLICKS or self.context == "crop":
+            return click_squares(clicks, own.low_res_logits.shape[-1], self.side, rng)
+        return object_squares(own.target, own.low_res_logits, self.side, rng)
+
+    def _interact(
+        self, feature: Tensor, own: PiExample, xy: Tensor, labels: Tensor, **where: Tensor
+    ) -> Tensor:
+        out: Tensor = self.decoder.interact_2(
+            feature, own.output_token, clicks_xy_unit=xy, click_labels=labels, **where
+        )
+        return out
+
+    def _head_loss(
+        self,
+        feature: Tensor,
+        example: PiExample,
+        squares: Squares,
+        *,
+        margin: int,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """The head on the squares, and its loss where their edges do not reach."""
+        rgb = rgb_on_squares(self.decoder.rgb_embed, example.normalised, squares)
+        logits = self.decoder.head(feature, rgb).float()
+        inner = squares.inner_xyxy_unit(margin)
+        return point_loss(
+            logits, squares.cut(example.target), self.points, generator, within_xyxy_unit=inner
+        )
