@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from napari_pisam.images.source import ImageError
 from napari_pisam.predict.cache import EmbeddingCache
 from napari_pisam.predict.predictor import Predictor
 from napari_pisam.predict.request import PredictRequest, process
+from tests.predict.conftest import toy_model
 
 INTENSITY = IntensityWindow((0.0,), (60_000.0,))
 
@@ -135,6 +138,33 @@ def test_a_correction_does_not_encode_again(
     assert calls == [1, 2]
 
 
+@pytest.mark.parametrize("corrections", [(), (Click(42, 44, False), Click(30, 41, True))])
+def test_looking_only_where_the_answer_can_be_changes_no_pixel_of_the_mask(
+    corrections: tuple[Click, ...],
+) -> None:
+    everywhere, only_there = (
+        Predictor(toy_model(), name="toy", dtype="float32", everywhere=e) for e in (True, False)
+    )
+    for predictor in (everywhere, only_there):
+        # a likely mask in the middle alone: the toy's own is likely everywhere
+        bias = torch.full((16, 16), -9.0)
+        bias[5:11, 5:11] = 0
+        decoder = predictor.model.mask_decoder
+        state = decoder.prompt_state
+
+        def nearby(*a: Any, state: Any = state, bias: Any = bias, **k: Any) -> Any:
+            found = state(*a, **k)
+            return replace(found, low_res_logits=found.low_res_logits.clamp(-1, 1) + bias)
+
+        decoder.prompt_state = nearby
+    prompt = Prompt(points=(Click(40, 40),), corrections=corrections)
+    a, b = (p.predict(p.embed(picture()), prompt) for p in (everywhere, only_there))
+    there = slice(4 * 4, 12 * 4)
+    assert np.allclose(a.logits[there, there], b.logits[there, there], atol=1e-4)
+    assert not np.array_equal(a.logits, b.logits)
+    assert (b.logits[:8] < 0).all()
+
+
 def test_sams_own_decoder_takes_corrections_as_points(toy_sam: Predictor) -> None:
     embedding = toy_sam.embed(picture())
     prompt = Prompt(points=(Click(40, 40),), corrections=(Click(20, 30, False),))
@@ -214,7 +244,7 @@ def test_the_mask_lies_inside_the_image_whatever_the_window(
         return
     result = _process(toy, picture(), Prompt(points=(Click(y, x),)), window)
     placed = result.placed
-    assert placed.y >= 0 and placed.x >= 0
+    assert min(placed.y, placed.x) >= 0
     assert placed.y + placed.mask.shape[0] <= 96
     assert placed.x + placed.mask.shape[1] <= 80
     assert result.pixel_size == side / 64

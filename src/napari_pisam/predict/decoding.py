@@ -15,6 +15,16 @@ from napari_pisam.images.resample import logits_at_image
 from napari_pisam.model.decoder import PromptState
 from napari_pisam.model.layers import normalise
 from napari_pisam.model.pisam import PiSam
+from napari_pisam.model.region import (
+    HEAD_MARGIN,
+    Region,
+    answer_region,
+    cut,
+    grown,
+    head_on,
+    laid_over,
+    object_feature_on,
+)
 from napari_pisam.predict.results import Embedding
 from napari_pisam.prompts import Click, Prompt
 
@@ -23,13 +33,16 @@ MASK_LOGIT = 6.0
 """Logit that stands for a painted pixel of a mask prompt."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Decoded:
-    """What a prompt alone decides: SAM's answers, the low-resolution mask, the object feature."""
+    """What a prompt alone decides: SAM's answers and the low-resolution mask.
+
+    object_feature: the whole window's, made when something first needs it.
+    """
 
     state: PromptState
-    object_feature: Tensor | None
     score: float
+    object_feature: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +55,17 @@ class Logits:
 
 
 class PromptDecoder:
-    """Decodes prompts in windows with one model; not for use by two threads at once."""
+    """Decodes prompts in windows with one model; not for use by two threads at once.
 
-    def __init__(self, model: PiSam, *, device: torch.device, dtype: torch.dtype) -> None:
+    everywhere: evaluate the high-resolution modules on the whole window, not only where the
+    answer can be.
+    """
+
+    def __init__(
+        self, model: PiSam, *, device: torch.device, dtype: torch.dtype, everywhere: bool = False
+    ) -> None:
         self.model, self.device, self.dtype = model, device, dtype
+        self.everywhere = everywhere
         self._decoded: OrderedDict[tuple[int, Prompt], tuple[Embedding, Decoded]] = OrderedDict()
         self._pe = model.dense_pe()
 
@@ -100,13 +120,10 @@ class PromptDecoder:
         with torch.inference_mode(), self.autocast():
             state = self._state(embedding, prompt, embedding.window_feature)
             best, score = self._best(state, prompt)
-            feature = None
-            if self.model.kind == "pi":
-                feature = self.model.mask_decoder.object_feature(state)
-            else:
+            if self.model.kind != "pi":
                 low = self.model.mask_decoder.best_low_res(state, multimask=best > 0)
                 state = replace(state, low_res_logits=low)
-        answer = Decoded(state, feature, score)
+        answer = Decoded(state, score)
         # the embedding is held with it, so that its id cannot be given to another one meanwhile
         self._decoded[key] = (embedding, answer)
         while len(self._decoded) > STATES_KEPT:
@@ -119,29 +136,62 @@ class PromptDecoder:
         if prompt.corrections and not decoder.interacts:
             prompt = replace(prompt, points=prompt.points + prompt.corrections, corrections=())
         done = self.decoded(embedding, prompt)
-        with torch.inference_mode(), self.autocast():
-            if done.object_feature is None:
-                high = self._upsampled(done.state.low_res_logits)
-            else:
-                feature = done.object_feature
-                if prompt.corrections:
-                    feature = self._corrected(done, embedding.window, prompt.corrections)
-                high = decoder.head(feature, self._rgb(embedding))
         low = done.state.low_res_logits
+        with torch.inference_mode(), self.autocast():
+            if self.model.kind != "pi":
+                high = self._upsampled(low)
+            else:
+                region = None if self.everywhere else self._region(done, embedding, prompt)
+                high = self._high(done, embedding, prompt.corrections, region)
         return Logits(_array(high), _array(low), done.score)
 
+    def _region(self, done: Decoded, embedding: Embedding, prompt: Prompt) -> Region | None:
+        said = (*prompt.points, *prompt.corrections)
+        xy = torch.from_numpy(points_xy_unit(embedding.window, said))
+        return answer_region(done.state.low_res_logits, xy)
+
+    def _high(
+        self,
+        done: Decoded,
+        embedding: Embedding,
+        corrections: tuple[Click, ...],
+        region: Region | None,
+    ) -> Tensor:
+        """High-resolution logits (1, 1, S, S); with a region, the low-resolution ones outside."""
+        decoder, side = self.model.mask_decoder, self.model.config.low
+        whole = Region(0, 0, side, side)
+        region = region or whole
+        margins = grown(region, HEAD_MARGIN, side)
+        if corrections:
+            # the interactor's tokens look at the whole window
+            feature = cut(self._corrected(done, embedding.window, corrections), margins)
+        elif region == whole or done.object_feature is not None:
+            feature = cut(self._object_feature(done), margins)
+        else:
+            feature = object_feature_on(decoder.mask_aspp, done.state, margins)
+        pixels = self._normalised(embedding)
+        part = head_on(decoder, feature, pixels, region=region, margins=margins)
+        if region == whole:
+            return part
+        low = done.state.low_res_logits
+        return laid_over(low, part, region, self.model.config.window)
+
+    def _object_feature(self, done: Decoded) -> Tensor:
+        if done.object_feature is None:
+            done.object_feature = self.model.mask_decoder.object_feature(done.state)
+        return done.object_feature
+
     def _corrected(self, done: Decoded, window: Window, corrections: tuple[Click, ...]) -> Tensor:
-        assert done.object_feature is not None
         xy = torch.from_numpy(points_xy_unit(window, corrections))[None].to(self.device)
         signs = torch.tensor([[int(bool(c.positive)) for c in corrections]], device=self.device)
         feature: Tensor = self.model.mask_decoder.correct(
-            done.object_feature, done.state, clicks_xy_unit=xy, click_labels=signs
+            self._object_feature(done), done.state, clicks_xy_unit=xy, click_labels=signs
         )
         return feature
 
-    def _rgb(self, embedding: Embedding) -> Tensor:
+    def _normalised(self, embedding: Embedding) -> Tensor:
         pixels = torch.from_numpy(embedding.pixels).to(self.device).permute(2, 0, 1)[None]
-        return self.model.rgb_feature(normalise(pixels))
+        return normalise(pixels)
 
     def _upsampled(self, low: Tensor) -> Tensor:
         size = (self.model.config.window,) * 2

@@ -47,11 +47,18 @@ class Predictor:
     """One model, ready to answer.
 
     window_size: side of the square that the model sees, pixels. looks: how it finds the scale.
-    Not for use by two threads at once.
+    everywhere: run the high-resolution modules on the whole window even where the object cannot
+    be. Not for use by two threads at once.
     """
 
     def __init__(
-        self, model: PiSam, *, name: str, device: str = "auto", dtype: str = "auto"
+        self,
+        model: PiSam,
+        *,
+        name: str,
+        device: str = "auto",
+        dtype: str = "auto",
+        everywhere: bool = False,
     ) -> None:
         chosen = choose_device(device)
         self._dtype = choose_dtype(dtype, chosen)
@@ -60,7 +67,9 @@ class Predictor:
         self.model = model.to(chosen).eval()
         self.window_size = model.config.window
         self.looks = LookPolicy()
-        self._decoder = PromptDecoder(self.model, device=chosen, dtype=self._dtype)
+        self._decoder = PromptDecoder(
+            self.model, device=chosen, dtype=self._dtype, everywhere=everywhere
+        )
         self._device = chosen
 
     def first_window(self, prompt: Prompt) -> Window:

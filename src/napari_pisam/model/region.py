@@ -1,0 +1,124 @@
+"""The Pi modules evaluated only where the answer can be, exactly there.
+
+An object fills a small part of the window. Outside the rectangle that the low-resolution mask and
+the prompts span, its probability is below one per cent, and the low-resolution answer stands.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_pisam.model.decoder import ObjectEmbedder, PiDecoder, PromptState
+from napari_pisam.model.deform import Region, deform_conv_region
+from napari_pisam.model.layers import DeformableConv
+
+UNLIKELY_LOGIT = -4.595
+"""Logit of a probability of one per cent."""
+PROMPT_MARGIN = 2
+"""Cells kept round every prompt and round the likely mask."""
+HEAD_MARGIN = 1
+"""Cells that the head needs beyond its answer: its two 3 x 3 convolutions and that of the RGB
+embedding reach three pixels, a cell has four."""
+WHOLE_SHARE = 0.7
+"""From this share of the window on, cutting out saves nothing."""
+
+
+def answer_region(low_res_logits: Tensor, points_xy_unit: Tensor) -> Region | None:
+    """The cells where an answer can be, or None for the whole window.
+
+    low_res_logits (1, 1, L, L); points_xy_unit (N, 2): every point of the prompt and every
+    correction, x and y in 0..1 of the window. A mask likely nowhere is looked for everywhere.
+    """
+    side = low_res_logits.shape[-1]
+    likely = low_res_logits[0, 0] > UNLIKELY_LOGIT
+    if not bool(likely.any()):
+        return None
+    rows, columns = likely.any(1).nonzero().flatten(), likely.any(0).nonzero().flatten()
+    cells = (points_xy_unit.cpu() * side).floor().clamp(0, side - 1).long()
+    xs = [int(columns[0]), int(columns[-1]), *cells[:, 0].tolist()]
+    ys = [int(rows[0]), int(rows[-1]), *cells[:, 1].tolist()]
+    top, left = max(min(ys) - PROMPT_MARGIN, 0), max(min(xs) - PROMPT_MARGIN, 0)
+    bottom = min(max(ys) + PROMPT_MARGIN + 1, side)
+    right = min(max(xs) + PROMPT_MARGIN + 1, side)
+    if (bottom - top) * (right - left) > WHOLE_SHARE * side * side:
+        return None
+    return Region(top, left, bottom - top, right - left)
+
+
+def grown(region: Region, margin: int, side: int) -> Region:
+    """The rectangle with a margin, cut at the window's edge."""
+    top, left = max(region.top - margin, 0), max(region.left - margin, 0)
+    bottom = min(region.top + region.height + margin, side)
+    right = min(region.left + region.width + margin, side)
+    return Region(top, left, bottom - top, right - left)
+
+
+def cut(feature: Tensor, region: Region, scale: int = 1) -> Tensor:
+    """(B, C, L * scale, L * scale) -> the rectangle of it; region in cells."""
+    rows = slice(region.top * scale, (region.top + region.height) * scale)
+    columns = slice(region.left * scale, (region.left + region.width) * scale)
+    return feature[..., rows, columns]
+
+
+def _with_margin(x: Tensor, region: Region, margin: int) -> Tensor:
+    """The rectangle and `margin` cells round it, zeros beyond the window."""
+    side = x.shape[-1]
+    inner = grown(region, margin, side)
+    before_y, before_x = region.top - inner.top, region.left - inner.left
+    after_y = inner.top + inner.height - region.top - region.height
+    after_x = inner.left + inner.width - region.left - region.width
+    pad = (margin - before_x, margin - after_x, margin - before_y, margin - after_y)
+    return F.pad(cut(x, inner), pad)
+
+
+def _deformed(conv: DeformableConv, x: Tensor, region: Region) -> Tensor:
+    near = _with_margin(x, region, conv.padding)
+    offset = F.conv2d(near, conv.offset_conv.weight, conv.offset_conv.bias)
+    modulator = 2.0 * torch.sigmoid(
+        F.conv2d(near, conv.modulator_conv.weight, conv.modulator_conv.bias)
+    )
+    return deform_conv_region(
+        x, offset, modulator, conv.regular_conv.weight, padding=conv.padding, region=region
+    )
+
+
+def object_feature_on(embedder: ObjectEmbedder, state: PromptState, region: Region) -> Tensor:
+    """The rectangle of the Object Embedder's answer (1, C, h, w), exact.
+
+    The deformable samples reach anywhere in the window.
+    """
+    assert state.mask_feature is not None
+    x = embedder.mask_embedding(torch.cat([state.mask_feature, state.low_res_logits], 1))
+    parts = [cut(x, region)]
+    for branch in (embedder.aspp1, embedder.aspp2):
+        deformable, norm, activation = branch.atrous_conv
+        parts.append(activation(norm(_deformed(deformable, x, region))))
+    out: Tensor = embedder.conv_out(torch.cat(parts, 1))
+    return out
+
+
+def head_on(
+    decoder: PiDecoder, feature: Tensor, normalised: Tensor, *, region: Region, margins: Region
+) -> Tensor:
+    """The head's logits on `region` (1, 1, 4 h, 4 w), exact.
+
+    feature: the object feature on `margins`, which is `region` grown by HEAD_MARGIN cells;
+    normalised (1, 3, S, S): the window's pixels.
+    """
+    scale = normalised.shape[-1] // decoder.config.low
+    rgb = decoder.rgb_embed(cut(normalised, margins, scale))
+    logits = decoder.head(feature, rgb)
+    inner = Region(
+        region.top - margins.top, region.left - margins.left, region.height, region.width
+    )
+    return cut(logits, inner, scale)
+
+
+def laid_over(low_res_logits: Tensor, part: Tensor, region: Region, size: int) -> Tensor:
+    """The low-resolution answer, enlarged, with `part` in its place: (1, 1, size, size)."""
+    whole = F.interpolate(low_res_logits.float(), (size, size), mode="bilinear")
+    scale = size // low_res_logits.shape[-1]
+    cut(whole, region, scale).copy_(part)
+    return whole
