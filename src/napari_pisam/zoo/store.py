@@ -164,10 +164,11 @@ def _adopt(part: Path, target: Path, entry: ZooEntry) -> None:
 
 @contextlib.contextmanager
 def _quiet(logger: logging.Logger) -> Iterator[None]:
-    # pooch would announce a download at the moment when it has ended.
-    level = logger.level
-    logger.setLevel(logging.WARNING)
+    # pooch would announce a download at the moment when it has ended. Not setLevel: this logger
+    # stands outside logging's tree, which would leave its cache of levels stale.
+    before = logger.disabled
+    logger.disabled = True
     try:
         yield
     finally:
-        logger.setLevel(level)
+        logger.disabled = before

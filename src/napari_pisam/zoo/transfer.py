@@ -84,9 +84,6 @@ def _stream(
     import requests  # slow to import, and most sessions download nothing
 
     start = _length(part)
-    if size is not None and start > size:
-        part.unlink()
-        start = 0
     if start == size:
         return
     # Compressed on the way, a range would count other bytes than those of the file.
