@@ -1,0 +1,152 @@
+"""Labels layers as the session writes them: only the object's own rectangle, undoable in napari."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pisam.geometry import Window
+from napari_pisam.session.canvas import CanvasError, where
+from napari_pisam.session.plane import PlaneIndex
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels
+
+# 16 bits are drawn by the graphics card as they are; wider labels are first mapped on the CPU.
+NEW_LABELS_DTYPE = np.dtype(np.uint16)
+SCAN_MAX_PIXELS = 2**24
+REFUSALS = (TypeError, ValueError, NotImplementedError, OSError, IndexError)
+
+
+class LayerCanvas:
+    """A labels layer, read and written a rectangle at a time; see LabelCanvas."""
+
+    def __init__(self, layer: Labels, key: str) -> None:
+        self.layer = layer
+        self._key = key
+        self._highest: int | None = None
+        self._disconnect = connect(
+            (layer.events.data, self._forget_highest), (layer.events.paint, self._painted)
+        )
+
+    @property
+    def key(self) -> str:
+        """See LabelCanvas."""
+        return self._key
+
+    @property
+    def largest_value(self) -> int:
+        """See LabelCanvas."""
+        dtype = np.dtype(self.layer.data.dtype)
+        return 1 if dtype.kind == "b" else int(np.iinfo(dtype).max)
+
+    def close(self) -> None:
+        """Listen to the layer no longer."""
+        self._disconnect()
+
+    def next_label(self) -> int:
+        """See LabelCanvas; the whole layer is looked through once."""
+        if self._highest is None:
+            self._highest = highest_label(self.layer.data)
+        self._highest += 1
+        return self._highest
+
+    def read(self, index: PlaneIndex, window: Window) -> NDArray[Any]:
+        """See LabelCanvas."""
+        try:
+            return np.array(self.layer.data[where(index, window)])
+        except REFUSALS as error:
+            raise CanvasError(_refusal(self.layer, error)) from error
+
+    def write(self, index: PlaneIndex, window: Window, values: NDArray[Any]) -> None:
+        """See LabelCanvas; napari's own undo holds the change too."""
+        old = self.read(index, window)
+        changed = old != values
+        if not changed.any():
+            return
+        rows, cols = np.nonzero(changed)
+        sides = iter((rows + window.y, cols + window.x))
+        places = tuple(
+            next(sides) if position is None else np.full(len(rows), position) for position in index
+        )
+        new = values[changed]
+        value = int(new[0]) if (new == new[0]).all() else new.astype(self.layer.data.dtype)
+        try:
+            self.layer.data_setitem(places, value)
+        except REFUSALS as error:
+            raise CanvasError(_refusal(self.layer, error)) from error
+        if self._highest is not None:
+            self._highest = max(self._highest, int(new.max()))
+
+    def _forget_highest(self, event: Any = None) -> None:
+        self._highest = None
+
+    def _painted(self, event: Any = None) -> None:
+        if self._highest is not None:
+            self._highest = max(self._highest, int(self.layer.selected_label))
+
+
+def connect(*pairs: tuple[Any, Callable[..., None]]) -> Callable[[], None]:
+    """Connect emitters to callbacks; returns what disconnects them all."""
+    for emitter, callback in pairs:
+        emitter.connect(callback)
+
+    def disconnect() -> None:
+        for emitter, callback in pairs:
+            emitter.disconnect(callback)
+
+    return disconnect
+
+
+def _refusal(layer: Labels, error: Exception) -> str:
+    if layer.multiscale:
+        return (
+            f"The labels layer “{layer.name}” is a pyramid, which napari cannot edit: choose "
+            "another layer, or a new one."
+        )
+    return (
+        f"The labels layer “{layer.name}” cannot be written ({error}): choose another layer, "
+        "or a new one."
+    )
+
+
+def highest_label(data: Any) -> int:
+    """The largest label of a layer's data, looked through in pieces of bounded size."""
+    shape = tuple(int(n) for n in data.shape)
+    if not shape or not np.prod(shape):
+        return 0
+    if isinstance(data, np.ndarray) or np.prod(shape) <= SCAN_MAX_PIXELS:
+        return int(np.asarray(data).max())
+    rest = int(np.prod(shape[1:]))
+    if rest > SCAN_MAX_PIXELS and len(shape) > 2:
+        return max(highest_label(_Slice(data, i)) for i in range(shape[0]))
+    step = max(1, SCAN_MAX_PIXELS // rest)
+    return max(int(np.asarray(data[i : i + step]).max()) for i in range(0, shape[0], step))
+
+
+class _Slice:
+    """One position on the first axis of a lazy array, still lazy."""
+
+    def __init__(self, data: Any, position: int) -> None:
+        self._data, self._position = data, position
+        self.shape = tuple(data.shape[1:])
+
+    def __getitem__(self, key: Any) -> Any:
+        parts = key if isinstance(key, tuple) else (key,)
+        return self._data[(self._position, *parts)]
+
+
+def misfit(layer: Labels, image: Image, shape: tuple[int, ...]) -> str | None:
+    """Why a labels layer cannot hold objects of an image; None when it can."""
+    if layer.multiscale:
+        return _refusal(layer, TypeError())
+    found = tuple(int(n) for n in layer.data.shape)
+    if found != shape:
+        return (
+            f"The labels layer “{layer.name}” has the shape {found}, the image “{image.name}” "
+            f"has {shape}: choose another layer, or a new one."
+        )
+    return None

@@ -1,0 +1,136 @@
+"""What is drawn of an answer: the mask, where the model is unsure, and a box while it is drawn.
+
+The mask is an image of signed distances as large as the model's output, never as the picture.
+Drawn with linear interpolation through a colour map that is clear outside, yellow near zero and
+blue inside, its edge is a line of even width at any zoom, and moving it costs one small texture.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pisam.prompts import Box
+from napari_pisam.session.answer import Answer
+from napari_pisam.session.plane import PlaneIndex
+from napari_pisam.session.relief import EDGE, REACH, STEP
+from napari_pisam.widgets.colours import BORDER, DOUBT, FILL, OUTLINE, rgba
+from napari_pisam.widgets.frames import rows_of, same_frame, window_frame
+from napari_pisam.widgets.identity import ROLE
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Vectors
+    from napari.utils.colormaps import Colormap
+
+PREVIEW, UNSURE, BOX = "preview", "unsure", "box"
+NAMES = {PREVIEW: "Pi-SAM mask", UNSURE: "Pi-SAM unsure", BOX: "Pi-SAM box"}
+
+# Widths on the screen, in pixels: the whole band that the colour map describes, of which the line
+# is a part, and the lines of a box.
+BAND = 6.0
+BOX_LINE = 2.0
+FILL_ALPHA = 0.3
+
+
+def relief_colormap() -> Colormap:
+    """Outside clear, a dark rim, the line, the fill; the edge of the mask is at 0.5."""
+    from napari.utils.colormaps import Colormap
+
+    stops = [
+        (0.0, rgba(BORDER, 0.0)),
+        (0.28, rgba(BORDER, 0.0)),
+        (0.36, rgba(BORDER, 0.75)),
+        (0.42, rgba(OUTLINE, 1.0)),
+        (0.62, rgba(OUTLINE, 1.0)),
+        (0.70, rgba(FILL, FILL_ALPHA)),
+        (1.0, rgba(FILL, FILL_ALPHA)),
+    ]
+    colours = [colour for _, colour in stops]
+    return Colormap(colours, controls=[at for at, _ in stops], name="pi-sam mask")
+
+
+def doubt_colormap() -> Colormap:
+    """Clear where the model is certain, strong where it tosses a coin."""
+    from napari.utils.colormaps import Colormap
+
+    colours = [rgba(DOUBT, 0.0), rgba(DOUBT, 0.1), rgba(DOUBT, 0.9)]
+    return Colormap(colours, controls=[0.0, 0.15, 1.0], name="pi-sam unsure")
+
+
+def _empty(image: Image) -> NDArray[np.uint8]:
+    return np.zeros((1,) * (image.ndim - 2) + (2, 2), np.uint8)
+
+
+def new_preview_layer(role: str, image: Image) -> Image:
+    """An invisible preview, or picture of doubt, for that image."""
+    from napari.layers import Image as ImageLayer
+
+    return ImageLayer(
+        _empty(image),
+        name=NAMES[role],
+        colormap=relief_colormap() if role == PREVIEW else doubt_colormap(),
+        contrast_limits=(0, 255),
+        interpolation2d="linear",
+        blending="translucent_no_depth",
+        metadata={ROLE: role},
+        **same_frame(image),
+    )
+
+
+def show_answer(layer: Image, image: Image, index: PlaneIndex, answer: Answer | None) -> None:
+    """Show an answer's mask, or its doubt, where it lies; None clears the layer."""
+    role = layer.metadata.get(ROLE)
+    if answer is None:
+        if layer.data.shape[-1] > 2:
+            layer.data = _empty(image)
+        return
+    pixels = answer.relief if role == PREVIEW else answer.doubt
+    shape = tuple(pixels.shape[0] if position is None else 1 for position in index)
+    frame = window_frame(image, index, answer.window, pixels.shape[0])
+    for name in ("scale", "translate"):
+        if not np.array_equal(np.asarray(getattr(layer, name)), frame[name]):
+            setattr(layer, name, frame[name])
+    layer.data = pixels.reshape(shape)
+
+
+def relief_limits(zoom: float, pixel_size: float) -> tuple[float, float]:
+    """The contrast limits between which the relief lies in a band of even width on the screen.
+
+    zoom: screen pixels per image pixel. pixel_size: image pixels per pixel of the relief.
+    """
+    per_screen_pixel = STEP / max(zoom * pixel_size, 1e-6)
+    half = min(max(BAND / 2 * per_screen_pixel, 0.02), STEP * (REACH - 1))
+    return EDGE - half, EDGE + half
+
+
+def new_box_layer(image: Image) -> Vectors:
+    """An empty layer for the sides of a box."""
+    from napari.layers import Vectors
+
+    return Vectors(
+        np.zeros((0, 2, image.ndim)),
+        ndim=image.ndim,
+        name=NAMES[BOX],
+        vector_style="line",
+        edge_color=OUTLINE,
+        edge_width=BOX_LINE,
+        metadata={ROLE: BOX},
+        **same_frame(image),
+    )
+
+
+def box_vectors(boxes: list[tuple[PlaneIndex, Box]], ndim: int) -> NDArray[Any]:
+    """The four sides of each box as a Vectors layer takes them: (4 n, 2, ndim)."""
+    parts = [np.zeros((0, 2, ndim))]
+    for index, box in boxes:
+        corners = [
+            (box.y_min, box.x_min),
+            (box.y_min, box.x_max),
+            (box.y_max, box.x_max),
+            (box.y_max, box.x_min),
+        ]
+        rows = rows_of(index, corners)
+        parts.append(np.stack([rows, np.roll(rows, -1, axis=0) - rows], axis=1))
+    return np.concatenate(parts)

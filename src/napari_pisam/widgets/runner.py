@@ -1,0 +1,138 @@
+"""One worker thread: the newest click wins, nothing that nobody waits for is computed.
+
+The thread is asked on the main thread and answers there too, by queued Qt signals. It stops
+between two steps of an answer as soon as the answer is no longer wanted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any, Protocol
+
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+
+from napari_pisam.session.answer import Answer
+from napari_pisam.session.plane import Ask
+
+logger = logging.getLogger(__name__)
+
+# The window is drawn before the model gets the processor; on Linux a thread has its own niceness.
+WORKER_NICENESS = 5
+
+
+class Answers(Protocol):
+    """What the thread runs: see `session.engine.Engine`."""
+
+    def answer(self, ask: Ask) -> Generator[str, None, Answer]:
+        """Answer one question in steps; yields the name of each."""
+        ...
+
+
+class Runner(QObject):
+    """Runs questions one after the other in a thread of its own.
+
+    is_wanted: says whether a question is still open; asked from the thread. Signals, all on the
+    main thread: answered(Answer), failed(ask id, sentence), stage(ask id, word), started(ask id).
+    """
+
+    answered = Signal(object)
+    failed = Signal(int, str)
+    stage = Signal(int, str)
+
+    def __init__(self, engine: Answers, is_wanted: Callable[[int], bool]) -> None:
+        super().__init__()
+        self._engine = engine
+        self._is_wanted = is_wanted
+        self._waiting: deque[Ask] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="pi-sam", daemon=True)
+        self._thread.start()
+
+    def submit(self, ask: Ask) -> None:
+        """Put a question in the line; those that nobody wants any more leave it."""
+        with self._wake:
+            self._waiting = deque(a for a in self._waiting if self._is_wanted(a.id))
+            self._waiting.append(ask)
+            self._wake.notify()
+
+    def use(self, engine: Answers) -> None:
+        """Answer with another model from the next question on."""
+        with self._wake:
+            self._engine = engine
+
+    def close(self, timeout: float = 2.0) -> bool:
+        """Stop at the next step; returns whether the thread ended in time."""
+        with self._wake:
+            self._closing = True
+            self._waiting.clear()
+            self._wake.notify()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        _yield_to_the_window()
+        while True:
+            with self._wake:
+                while not (self._waiting or self._closing):
+                    self._wake.wait()
+                if self._closing:
+                    return
+                ask, engine = self._waiting.popleft(), self._engine
+            if self._is_wanted(ask.id):
+                self._answer(ask, engine)
+
+    def _answer(self, ask: Ask, engine: Answers) -> None:
+        try:
+            answer = self._steps(ask, engine)
+        except Exception as error:
+            logger.warning("A question to the model failed.", exc_info=True)
+            self._tell(self.failed, ask.id, sentence_of(error))
+        else:
+            if answer is not None:
+                self._tell(self.answered, answer)
+
+    def _steps(self, ask: Ask, engine: Answers) -> Answer | None:
+        steps = engine.answer(ask)
+        while not self._closing and self._is_wanted(ask.id):
+            try:
+                word = next(steps)
+            except StopIteration as done:
+                answer: Answer = done.value
+                return answer
+            self._tell(self.stage, ask.id, word)
+        steps.close()
+        return None
+
+    def _tell(self, signal: Any, *values: object) -> None:
+        if self._closing:
+            return
+        try:
+            signal.emit(*values)
+        except RuntimeError:
+            # The window was closed between the question and the answer.
+            self._closing = True
+
+
+def sentence_of(error: Exception) -> str:
+    """What to tell the person about an error: its own first sentence, else what kind it is."""
+    lines = str(error).strip().splitlines()
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return "There is not enough memory for this model: choose a smaller one."
+    if not lines:
+        return f"The model could not answer ({type(error).__name__})."
+    return lines[0] if lines[0].endswith((".", "!", "?")) else f"{lines[0]}."
+
+
+def _yield_to_the_window() -> None:
+    """Let the main thread go first where the system can tell threads apart."""
+    if sys.platform.startswith("linux"):
+        try:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), WORKER_NICENESS)
+        except OSError:
+            logger.debug("The worker thread keeps its priority.")

@@ -1,0 +1,158 @@
+"""The labels layer that objects are kept in: chosen, or made for the image; never lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psygnal import Signal
+
+from napari_pisam.session.canvas import CanvasError
+from napari_pisam.widgets.frames import apply_frame, same_frame
+from napari_pisam.widgets.helper_layers import keeping_selection
+from napari_pisam.widgets.identity import LayerNames, is_in, unwrapped
+from napari_pisam.widgets.image_plane import spatial_shape
+from napari_pisam.widgets.label_canvas import NEW_LABELS_DTYPE, LayerCanvas, misfit
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels
+
+
+class Targets:
+    """Which labels layer is written, and those that were.
+
+    Layers that are deleted while they hold kept objects can be put back: `orphans`. Signal:
+    changed(), another layer is chosen or one was deleted.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Any, names: LayerNames) -> None:
+        self._viewer = viewer
+        self._names = names
+        self._canvases: dict[str, LayerCanvas] = {}
+        self._written: set[str] = set()
+        self._made: set[str] = set()
+        self.layer: Labels | None = None
+        self.orphans: list[Labels] = []
+
+    def close(self) -> None:
+        """Listen to no layer any more."""
+        for canvas in self._canvases.values():
+            canvas.close()
+
+    def layers(self) -> list[Labels]:
+        """The labels layers of the viewer, the topmost first."""
+        from napari.layers import Labels as LabelsLayer
+
+        return [layer for layer in reversed(self._viewer.layers) if isinstance(layer, LabelsLayer)]
+
+    @property
+    def key(self) -> str | None:
+        """The chosen layer's canvas key; None while there is none."""
+        return self._names.of(self.layer) if self.layer is not None else None
+
+    def canvas_of(self, layer: Labels) -> LayerCanvas:
+        """The canvas of a labels layer."""
+        key = self._names.of(layer)
+        if key not in self._canvases:
+            self._canvases[key] = LayerCanvas(layer, key)
+        return self._canvases[key]
+
+    def find(self, key: str) -> LayerCanvas | None:
+        """The canvas of that key, in the viewer or not."""
+        return self._canvases.get(key)
+
+    def choose(self, layer: Labels | None) -> None:
+        """Keep objects in that layer from now on; None makes a new one when it is needed."""
+        layer = unwrapped(layer)
+        if layer is self.layer and layer is not None:
+            return
+        before, self.layer = self.layer, layer
+        self._drop_unused(before)
+        self.changed.emit()
+
+    def fit(self, image: Image) -> None:
+        """A layer made for another image is not kept for this one."""
+        if self.layer is not None and misfit(self.layer, image, spatial_shape(image)):
+            self.choose(None)
+
+    def prepare(self, image: Image) -> None:
+        """Make the new layer now, so that the first object need not wait for it."""
+        if self.layer is None:
+            self.choose(self._new(image))
+
+    def canvas_for(self, image: Image | None) -> LayerCanvas:
+        """The canvas to keep an object of that image in; raises CanvasError."""
+        if image is None:
+            raise CanvasError("The image is gone: open it again to keep its objects.")
+        self.notice_removed()
+        if self.layer is None:
+            self.choose(self._new(image))
+        layer = self.layer
+        if layer is None:
+            raise CanvasError("There is no labels layer: choose one.")
+        reason = misfit(layer, image, spatial_shape(image))
+        if reason is not None:
+            raise CanvasError(reason)
+        self._written.add(self._names.of(layer))
+        return self.canvas_of(layer)
+
+    def notice_removed(self) -> None:
+        """Layers that were written, the chosen one among them, may have been deleted or be back."""
+        layers = list(self._viewer.layers)
+        written = [c.layer for k, c in self._canvases.items() if k in self._written]
+        orphans = [layer for layer in written if not is_in(layer, layers)]
+        gone = self.layer is not None and not is_in(self.layer, layers)
+        if gone:
+            self.layer = None
+        if gone or len(orphans) != len(self.orphans):
+            self.orphans = orphans
+            self.changed.emit()
+
+    def put_back(self) -> None:
+        """Bring the deleted layers back, with everything that was kept in them."""
+        orphans, self.orphans = self.orphans, []
+        for layer in orphans:
+            if not is_in(layer, self._viewer.layers):
+                with keeping_selection(self._viewer):
+                    self._viewer.layers.append(layer)
+            self.choose(layer)
+
+    def follow(self, image: Image) -> None:
+        """A layer that was made for the image moves with it."""
+        layer = self.layer
+        if layer is not None and self._names.of(layer) in self._made and layer.ndim == image.ndim:
+            apply_frame(layer, same_frame(image))
+
+    def add(self, image: Image, labels: np.ndarray[Any, Any]) -> Labels:
+        """A new layer with those labels, chosen."""
+        layer = self._new(image, labels)
+        self.choose(layer)
+        self._written.add(self._names.of(layer))
+        return layer
+
+    def _new(self, image: Image, labels: np.ndarray[Any, Any] | None = None) -> Labels:
+        from napari.layers import Labels as LabelsLayer
+
+        if labels is None:
+            labels = np.zeros(spatial_shape(image), NEW_LABELS_DTYPE)
+        layer: Labels = LabelsLayer(labels, name=f"{image.name} objects", **same_frame(image))
+        self._made.add(self._names.of(layer))
+        with keeping_selection(self._viewer):
+            self._viewer.layers.insert(self._place_above(image), layer)
+        return layer
+
+    def _place_above(self, image: Image) -> int:
+        """Where the layer goes: just above the image, below our own."""
+        layers = list(self._viewer.layers)
+        return next((i + 1 for i, found in enumerate(layers) if found is image), len(layers))
+
+    def _drop_unused(self, layer: Labels | None) -> None:
+        """Remove a layer that was made and never written, once another is chosen."""
+        if layer is None or not is_in(layer, self._viewer.layers):
+            return
+        key = self._names.of(layer)
+        if key in self._made and key not in self._written and not np.any(layer.data):
+            self._made.discard(key)
+            self._viewer.layers.remove(layer)

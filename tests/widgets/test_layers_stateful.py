@@ -1,0 +1,344 @@
+"""Anything may happen to any layer at any moment: a sentence at most, no kept object is lost.
+
+One viewer model with a workspace, a second one that shares layers with it, and answers that come
+when they like. Thousands of random actions; what must hold is checked after each.
+"""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer, Points
+
+from napari_pisam.prompts import Box, Click
+from napari_pisam.session.book import BookEdit
+from napari_pisam.session.keeping import Cleaning, Overlap
+from napari_pisam.session.options import Options
+from napari_pisam.session.plane import Ask
+from napari_pisam.widgets.prompt_layers import CORRECTIONS, PROMPTS, plane_clicks
+from napari_pisam.widgets.workspace import Workspace
+from tests.session.discs import DiscEngine
+
+HEIGHT, WIDTH = 60, 80
+EXAMPLES, STEPS = 20, 120
+
+# How often each action is drawn: most of the time people segment.
+WEIGHTS = {
+    "make_an_object": 8,
+    "click": 4,
+    "answers_arrive": 4,
+    "keep_or_drop": 2,
+    "undo_or_redo": 4,
+    "box": 1,
+    "refine": 2,
+    "object_list": 3,
+    "options": 1,
+    "add_image": 1,
+    "add_labels": 1,
+    "change_a_layer": 8,
+    "delete_a_layer": 3,
+    "delete_all_layers": 1,
+    "move_sliders": 3,
+    "points_by_hand": 4,
+    "choose_image": 1,
+    "choose_target": 1,
+    "put_back": 2,
+    "switch": 1,
+    "an_answer_fails": 1,
+    "close_and_open_again": 1,
+}
+
+
+@dataclass(frozen=True)
+class Chance:
+    """The numbers that an action may use."""
+
+    y: int
+    x: int
+    pick: int
+    to: int
+    flag: bool
+
+    def of(self, things: Any) -> Any:
+        """One of them, or None."""
+        listed = list(things)
+        return listed[self.pick % len(listed)] if listed else None
+
+
+chances = st.builds(
+    Chance,
+    y=st.integers(-2, HEIGHT + 1),
+    x=st.integers(-2, WIDTH + 1),
+    pick=st.integers(0, 50),
+    to=st.integers(0, 50),
+    flag=st.booleans(),
+)
+names = st.sampled_from([name for name, weight in WEIGHTS.items() for _ in range(weight)])
+
+
+class LayersMachine(RuleBasedStateMachine):
+    folder: Path
+    actions = 0
+    objects = 0
+
+    @initialize()
+    def begin(self) -> None:
+        self.viewer, self.other = ViewerModel(), ViewerModel()
+        self.engine, self.open = DiscEngine(), list[Ask]()
+        self.said: list[str] = []
+        self._open_workspace()
+        self.add_image(Chance(0, 0, 0, 0, True))
+
+    def _open_workspace(self) -> None:
+        self.work = Workspace(self.viewer, folder=self.folder)
+        self.open.clear()
+        self.work.session.asked.connect(self.open.append)
+        self.work.session.written.connect(self._count)
+        self.work.said.connect(lambda level, text: self.said.append(text))
+
+    def _count(self, edit: BookEdit) -> None:
+        LayersMachine.objects += len(edit.come) > len(edit.gone)
+
+    @rule(name=names, chance=chances)
+    def act(self, name: str, chance: Chance) -> None:
+        LayersMachine.actions += 1
+        getattr(self, name)(chance)
+
+    # What people do with the plugin.
+
+    def make_an_object(self, chance: Chance) -> None:
+        if self.work.bridge.image is None:
+            self.add_image(chance)
+        self.viewer.dims.ndisplay = 2
+        self.work.session.drop()
+        self.work.session.click(Click(chance.y, chance.x, None))
+        if not chance.flag:
+            self.answers_arrive(chance)
+        self.work.session.click(Click(chance.pick, chance.to, None))
+        self.work.keep()
+        if not chance.flag:
+            self.answers_arrive(chance)
+
+    def click(self, chance: Chance) -> None:
+        sign = (None, None, True, False)[chance.pick % 4]
+        self.work.session.click(Click(chance.y, chance.x, sign), prompt=chance.flag)
+
+    def answers_arrive(self, chance: Chance) -> None:
+        for _ in range(1 if chance.flag else len(self.open)):
+            if self.open:
+                ask = self.open.pop(-1 if chance.to % 2 else 0)
+                self.work.session.accept(self.engine.at_once(ask))
+
+    def an_answer_fails(self, chance: Chance) -> None:
+        if self.open:
+            self.work.session.fail(self.open.pop(0).id, "It failed.")
+
+    def keep_or_drop(self, chance: Chance) -> None:
+        if chance.flag:
+            self.work.keep()
+        else:
+            self.work.drop()
+
+    def undo_or_redo(self, chance: Chance) -> None:
+        session = self.work.session
+        for _ in range(1 + chance.to % 3):
+            (session.undo, session.undo, session.redo, session.flip)[chance.pick % 4]()
+
+    def box(self, chance: Chance) -> None:
+        self.work.bridge.draw_box(Box(chance.y, chance.x, chance.y + 1, chance.x + 1))
+        self.work.bridge.draw_box(None)
+        side = 1 + chance.pick
+        self.work.session.set_box(Box(chance.y, chance.x, chance.y + side, chance.x + side))
+
+    def refine(self, chance: Chance) -> None:
+        leading = (0.0,) * (self.viewer.dims.ndim - 2)
+        self.viewer.cursor.position = (*leading, float(chance.y), float(chance.x))
+        self.work.refine_under_cursor()
+
+    def object_list(self, chance: Chance) -> None:
+        kept = chance.of(self.work.objects)
+        if kept is not None:
+            (self.work.reopen, self.work.remove, self.work.show_object)[chance.to % 3](kept)
+
+    def options(self, chance: Chance) -> None:
+        area = chance.pick % 9
+        self.work.session.options = Options(
+            overlap=list(Overlap)[chance.to % 3], cleaning=Cleaning(area, area)
+        )
+
+    def choose_image(self, chance: Chance) -> None:
+        self.work.bridge.choose_image(chance.of(self.work.bridge.images()))
+
+    def choose_target(self, chance: Chance) -> None:
+        layers: list[Labels | None] = [None, *self.work.bridge.targets.layers()]
+        self.work.bridge.targets.choose(chance.of(layers))
+
+    def put_back(self, chance: Chance) -> None:
+        self.work.bridge.targets.put_back()
+
+    def switch(self, chance: Chance) -> None:
+        commands = (
+            self.work.toggle_unsure,
+            self.work.toggle_box_mode,
+            self.work.go_to_doubt,
+            self.work.session.ask_again,
+        )
+        commands[chance.pick % 4]()
+
+    def close_and_open_again(self, chance: Chance) -> None:
+        if not chance.flag:
+            return
+        late, asks = self.work, list(self.open)
+        late.close()
+        for ask in asks:
+            late.session.accept(self.engine.at_once(ask))
+        self._open_workspace()
+
+    # What people do to layers.
+
+    def add_image(self, chance: Chance) -> None:
+        if len(self.work.bridge.images()) > 2:
+            return
+        kind = chance.pick % 4
+        shape = [(HEIGHT, WIDTH), (3, HEIGHT, WIDTH), (HEIGHT, WIDTH, 3), (HEIGHT, WIDTH)][kind]
+        data = np.zeros(shape, np.uint8)
+        if kind == 3:
+            self.viewer.add_image([data, data[::2, ::2]], multiscale=True, contrast_limits=(0, 1))
+            return
+        scale = (2.0, 0.5, 0.5)[-3 if kind == 1 else -2 :]
+        self.viewer.add_image(data, scale=scale, rgb=kind == 2, contrast_limits=(0, 1))
+
+    def add_labels(self, chance: Chance) -> None:
+        if len(self.work.bridge.targets.layers()) < 3:
+            shape = (HEIGHT, WIDTH) if chance.flag else (7, 9)
+            self.viewer.add_labels(np.zeros(shape, np.uint8))
+
+    def delete_a_layer(self, chance: Chance) -> None:
+        layer = chance.of(self.viewer.layers)
+        if layer is not None:
+            self.viewer.layers.remove(layer)
+
+    def delete_all_layers(self, chance: Chance) -> None:
+        if chance.flag:
+            self.viewer.layers.clear()
+            self.other.layers.clear()
+
+    def change_a_layer(self, chance: Chance) -> None:
+        layers, layer = list(self.viewer.layers), chance.of(self.viewer.layers)
+        if layer is None:
+            return
+        what = chance.to % 8
+        if what == 0:
+            layer.name = ("", "x", "Pi-SAM prompts", "Pi-SAM mask")[chance.y % 4]
+        elif what == 1:
+            self.viewer.layers.move(chance.pick % len(layers), chance.to % len(layers))
+        elif what == 2:
+            layer.visible = not layer.visible
+        elif what == 3 and len(layers) < 12:
+            self.viewer.add_layer(Layer.create(*layer.as_layer_data_tuple()))
+        elif what == 4 and all(found is not layer for found in self.other.layers):
+            self.other.layers.append(layer)
+        elif what == 5:
+            self.viewer.layers.selection.active = layer
+        elif what == 6 and isinstance(layer, Image | Points):
+            layer.scale = [(0.5, 1.0, 3.0)[chance.y % 3]] * layer.ndim
+        elif what == 7 and isinstance(layer, Image) and not layer.multiscale:
+            layer.data = np.ones_like(layer.data)
+
+    def move_sliders(self, chance: Chance) -> None:
+        self.viewer.dims.ndisplay = 3 if chance.to % 5 == 0 else 2
+        if self.viewer.dims.ndim > 2:
+            self.viewer.dims.set_current_step(0, chance.pick % 4)
+        if chance.to % 7 == 0:
+            self.viewer.dims.roll()
+
+    def points_by_hand(self, chance: Chance) -> None:
+        layer = self.work.bridge.helpers.find(PROMPTS if chance.flag else CORRECTIONS)
+        if layer is None:
+            return
+        row = (chance.pick % 3, chance.y, chance.x)[-layer.ndim :]
+        what = chance.to % 4
+        if what < 2:
+            layer.add(row)
+        elif what == 2 and len(layer.data):
+            layer.selected_data = {chance.pick % len(layer.data)}
+            layer.remove_selected()
+        elif what == 3:
+            layer.data = np.array([row] * (chance.pick % 3), float).reshape(-1, layer.ndim)
+
+    # What must hold.
+
+    @invariant()
+    def every_kept_object_is_in_its_labels(self) -> None:
+        for kept in self.work.session.book.everywhere():
+            canvas = self.work.bridge.targets.find(kept.canvas)
+            assert canvas is not None
+            where = tuple(slice(None) if p is None else p for p in kept.index)
+            plane = np.asarray(canvas.layer.data[where])
+            placed = kept.mask.placed().in_image(*plane.shape)
+            assert np.array_equal(plane == kept.label, placed)
+
+    @invariant()
+    def kept_labels_are_in_the_viewer_or_can_be_put_back(self) -> None:
+        targets = self.work.bridge.targets
+        held = {targets.canvas_of(layer).key for layer in targets.layers()}
+        held |= {targets.canvas_of(layer).key for layer in targets.orphans}
+        assert {kept.canvas for kept in self.work.session.book.everywhere()} <= held
+
+    @invariant()
+    def the_points_are_the_prompt(self) -> None:
+        bridge, session = self.work.bridge, self.work.session
+        if session.plane is None or session.running is None:
+            return
+        prompt, index = session.running.prompt, session.plane.key.index
+        for role, clicks in ((PROMPTS, prompt.points), (CORRECTIONS, prompt.corrections)):
+            layer = bridge.helpers.find(role)
+            if layer is not None:
+                seen = plane_clicks(layer, role, index)
+                assert [(c.y, c.x) for c in seen] == [(c.y, c.x) for c in clicks]
+
+    @invariant()
+    def the_chosen_image_is_in_the_viewer(self) -> None:
+        image = self.work.bridge.image
+        assert image is None or any(layer is image for layer in self.viewer.layers)
+
+    @invariant()
+    def what_is_said_is_a_sentence(self) -> None:
+        assert all("\n" not in text and text.endswith((".", "!")) for text in self.said)
+
+    def teardown(self) -> None:
+        if hasattr(self, "work"):
+            self.work.close()
+        gc.collect()
+
+
+def test_layers_survive_everything(tmp_path: Path) -> None:
+    class Machine(LayersMachine):
+        folder = tmp_path
+
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        Machine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    assert LayersMachine.actions >= 2000
+    assert LayersMachine.objects >= 100, "hardly anything was kept: the actions prove little"
