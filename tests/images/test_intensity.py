@@ -14,7 +14,6 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
-from napari_pisam.images import intensity
 from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
 from napari_pisam.images.source import ArraySource, PyramidSource, as_source
 
@@ -87,8 +86,9 @@ def test_a_constant_image_divides_by_nothing(value: float) -> None:
 
 def test_a_few_bright_pixels_on_a_constant_ground_are_seen() -> None:
     array = np.zeros((200, 200), np.uint16)
-    array[5, 5] = 900
-    assert to_rgb8(array, intensity_window(as_source(array)))[5, 5, 0] == 255
+    array[5, 5:7] = 900, 300
+    picture = to_rgb8(array, intensity_window(as_source(array)))
+    assert picture[5, 4:7, 0].tolist() == [0, 255, 85]
 
 
 def test_exact_percentiles_of_every_channel() -> None:
@@ -127,7 +127,7 @@ def test_a_huge_image_is_judged_from_a_fixed_small_part_of_it() -> None:
     window = intensity_window(ArraySource(field))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert field.read_pixels <= intensity.EXACT_PIXELS
+    assert field.read_pixels < 4.2e6
     assert peak < 100e6
     assert window == intensity_window(ArraySource(Field()))
     np.testing.assert_allclose((window.low[0], window.high[0]), (1040, 40_960), rtol=0.02)

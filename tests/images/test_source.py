@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -83,6 +83,7 @@ def test_reading_is_slicing(
     core=st.integers(5, 30),
     ceil=st.booleans(),
 )
+@example(height=1, width=16, factor=3, core=6, ceil=True)
 def test_windows_that_partition_the_image_partition_each_level(
     height: int, width: int, factor: int, core: int, ceil: bool
 ) -> None:
@@ -105,6 +106,13 @@ def test_a_coarse_window_has_the_pixels_of_its_place() -> None:
     np.testing.assert_array_equal(
         source.read(Window(8, 16, 20, 40, 1))[..., 0], full[8:28:4, 16:56:4]
     )
+
+
+@pytest.mark.parametrize(("y", "first"), [(0, 0), (1, 0), (2, 1), (3, 1), (5, 1), (6, 2)])
+def test_edges_at_a_coarse_level_are_the_nearest_ones(y: int, first: int) -> None:
+    rows = np.repeat(np.arange(10), 10).reshape(10, 10)
+    source = PyramidSource([np.zeros((40, 40), int), rows])
+    assert source.read(Window(y, 0, 8, 8, 1))[0, 0, 0] == first
 
 
 @pytest.mark.parametrize("size", [(1023, 511), (1024, 512), (1025, 513), (1001, 250)])

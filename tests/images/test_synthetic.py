@@ -39,6 +39,15 @@ def test_a_region_is_the_same_whichever_larger_one_it_is_cut_from(
     np.testing.assert_array_equal(made.nuclei, WHOLE.nuclei[cut])
 
 
+def test_every_row_and_column_alone_is_the_same() -> None:
+    for y in range(0, 400, 9):
+        row = TISSUE.region(Window(y, 0, 1, 520))
+        np.testing.assert_array_equal(row.pixels[0], WHOLE.pixels[y])
+    for x in range(0, 520, 9):
+        column = TISSUE.region(Window(0, x, 400, 1))
+        np.testing.assert_array_equal(column.cells[:, 0], WHOLE.cells[:, x])
+
+
 @pytest.mark.parametrize("kind", ["nuclei", "membranes", "cell labels", "nucleus labels"])
 @pytest.mark.parametrize("step", [1, 2, 5, 16])
 def test_a_lazy_level_is_every_step_th_pixel(kind: Kind, step: int) -> None:
