@@ -181,6 +181,7 @@ def write_pisam(
     partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         save_file(tensors, partial, metadata=header)
+        partial.chmod(0o644)  # safetensors makes it readable for its owner alone
         with partial.open("rb+") as stream:
             os.fsync(stream.fileno())
         os.replace(partial, target)
