@@ -62,6 +62,9 @@ class DiscEngine:
         self.name = name
         self.answered: list[Ask] = []
 
+    def prepare(self) -> None:
+        """Nothing needs to be loaded."""
+
     def answer(self, ask: Ask) -> Generator[str, None, Answer]:
         """An answer in the three stages of the real engine."""
         yield "read"

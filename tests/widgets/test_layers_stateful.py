@@ -330,7 +330,7 @@ def test_layers_survive_everything(tmp_path: Path) -> None:
     class Machine(LayersMachine):
         folder = tmp_path
 
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Machine,
         settings=settings(
             max_examples=EXAMPLES,

@@ -38,12 +38,10 @@ class Engine:
         self._cache: EmbeddingCache | None = None
         self._intensities: OrderedDict[str, IntensityWindow] = OrderedDict()
 
-    @property
-    def predictor(self) -> Predictor:
-        """The model, loaded when it is not yet."""
+    def prepare(self) -> None:
+        """Load the model if it is not yet."""
         if self._predictor is None:
             self._predictor = self._load()
-        return self._predictor
 
     def answer(self, ask: Ask) -> Generator[str, None, Answer]:
         """Answer one question; yields a word before or after each stage.
@@ -52,7 +50,7 @@ class Engine:
         """
         if self._predictor is None:
             yield "load"
-        predictor = self.predictor
+        predictor = self._predictor = self._predictor or self._load()
         intensity = ask.plane.intensity or self._intensity(ask.plane)
         yield "intensity"
         result = yield from self._process(ask, intensity, predictor)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_pisam.images.source import ImageError
@@ -35,6 +36,7 @@ from napari_pisam.widgets.prompt_layers import (
     CORRECTIONS,
     PROMPTS,
     Row,
+    fit_points,
     plane_clicks,
     rows_elsewhere,
     write_clicks,
@@ -254,7 +256,7 @@ class LayerBridge:
 
     def _rows(self, role: str, *, but: PlaneKey | None = None) -> frozenset[Row]:
         """The rows of the layer that the session knows; but: a plane that is left out."""
-        rows = []
+        rows: list[NDArray[np.float64]] = []
         for key, clicks in self._planes(role):
             if key != but:
                 rows.extend(rows_of(key.index, [(c.y, c.x) for c in clicks]))
@@ -314,6 +316,7 @@ class LayerBridge:
             return
         for role in (PREVIEW, PROMPTS, CORRECTIONS):
             self.helpers.get(role, self.image)
+        self._on_zoom()
         self.targets.prepare(self.image)
         self.viewer.layers.selection.active = self.helpers.get(PROMPTS, self.image)
         self.show()
@@ -385,6 +388,10 @@ class LayerBridge:
         index = self.session.plane.key.index
         spacing = [abs(s) for s, p in zip(self.image.scale, index, strict=True) if p is None]
         zoom = float(self.camera.zoom) * float(np.mean(spacing))
+        for role in (PROMPTS, CORRECTIONS):
+            points = self.helpers.find(role)
+            if points is not None and zoom > 0:
+                fit_points(points, zoom)
         running = self.session.running
         preview, box = self.helpers.find(PREVIEW), self.helpers.find(BOX)
         if preview is not None and running is not None and running.answer is not None:

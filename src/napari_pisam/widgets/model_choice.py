@@ -65,7 +65,7 @@ class Download(QObject):
 
 def entry_text(entry: zoo.ZooEntry) -> str:
     """How a model is named in the list."""
-    if zoo.is_at_hand(entry):
+    if entry.embedded or zoo.is_at_hand(entry):
         return entry.name
     size = f" {entry.size / MEGABYTE:.0f} MB" if entry.size else ""
     return f"{entry.name} (download{size})"

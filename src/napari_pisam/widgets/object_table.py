@@ -93,7 +93,6 @@ class ObjectTable(QTableView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setShowGrid(False)
-        self.setAlternatingRowColors(True)
         self.setMinimumHeight(self.fontMetrics().height() * 7)
         self.setToolTip(
             "Kept objects, the newest first. Click to see one, double-click to correct it."

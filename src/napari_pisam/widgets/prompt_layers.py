@@ -67,9 +67,24 @@ def new_points_layer(role: str, image: Image) -> Points:
         metadata={ROLE: role},
         **same_frame(image),
     )
-    # The size of a point is a size on the screen, not in the image.
-    layer.canvas_size_limits = (POINT_SIZE, POINT_SIZE)
+    # The size of a point is a size on the screen, not in the image; see fit_points.
+    layer.canvas_size_limits = (1, POINT_SIZE)
     return layer
+
+
+def fit_points(layer: Points, zoom: float) -> None:
+    """Keep points the same size on the screen.
+
+    zoom: screen pixels per image pixel. Points are made a little too large and are cut to size on
+    the screen, so that they change only when the zoom has changed by a good deal.
+    """
+    now = float(layer.current_size) * zoom
+    if not POINT_SIZE <= now <= 2 * POINT_SIZE:
+        size = POINT_SIZE * 1.4 / zoom
+        layer.selected_data = set()
+        layer.current_size = size
+        if len(layer.data):
+            layer.size = size
 
 
 def plane_clicks(

@@ -32,12 +32,16 @@ class Answers(Protocol):
         """Answer one question in steps; yields the name of each."""
         ...
 
+    def prepare(self) -> None:
+        """Load what the first answer needs."""
+        ...
+
 
 class Runner(QObject):
     """Runs questions one after the other in a thread of its own.
 
     is_wanted: says whether a question is still open; asked from the thread. Signals, all on the
-    main thread: answered(Answer), failed(ask id, sentence), stage(ask id, word), started(ask id).
+    main thread: answered(Answer), failed(ask id or 0 for none, sentence), stage(ask id, word).
     """
 
     answered = Signal(object)
@@ -49,6 +53,7 @@ class Runner(QObject):
         self._engine = engine
         self._is_wanted = is_wanted
         self._waiting: deque[Ask] = deque()
+        self._prepare = False
         self._wake = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="pi-sam", daemon=True)
@@ -65,6 +70,13 @@ class Runner(QObject):
         """Answer with another model from the next question on."""
         with self._wake:
             self._engine = engine
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Load the model while nobody waits for it; a question that comes first loads it too."""
+        with self._wake:
+            self._prepare = True
+            self._wake.notify()
 
     def close(self, timeout: float = 2.0) -> bool:
         """Stop at the next step; returns whether the thread ended in time."""
@@ -79,13 +91,23 @@ class Runner(QObject):
         _yield_to_the_window()
         while True:
             with self._wake:
-                while not (self._waiting or self._closing):
+                while not (self._waiting or self._prepare or self._closing):
                     self._wake.wait()
                 if self._closing:
                     return
-                ask, engine = self._waiting.popleft(), self._engine
-            if self._is_wanted(ask.id):
+                engine, self._prepare = self._engine, False
+                ask = self._waiting.popleft() if self._waiting else None
+            if ask is None:
+                self._load(engine)
+            elif self._is_wanted(ask.id):
                 self._answer(ask, engine)
+
+    def _load(self, engine: Answers) -> None:
+        try:
+            engine.prepare()
+        except Exception as error:
+            logger.warning("The model could not be loaded.", exc_info=True)
+            self._tell(self.failed, 0, sentence_of(error))
 
     def _answer(self, ask: Ask, engine: Answers) -> None:
         try:

@@ -61,7 +61,7 @@ class Workspace:
         self.mouse = Mouse(
             self.bridge, clicked=self._clicked, boxed=self._boxed, hovered=self._hover
         )
-        commands = {
+        self.commands = {
             "keep": self.keep,
             "drop": self.drop,
             "undo": self.session.undo,
@@ -72,7 +72,7 @@ class Workspace:
             "doubt": self.go_to_doubt,
             "unsure": self.toggle_unsure,
         }
-        self.keys = Keys(self.viewer, commands, keys or {})
+        self.keys = Keys(self.viewer, self.commands, keys or {})
         self._place = 0
         self._closed = False
         self.session.said.connect(self.said.emit)
@@ -280,10 +280,10 @@ class Workspace:
         self.changed.emit()
 
     def _on_changed(self, event: Any = None) -> None:
-        self._show_cursor()
+        self.refresh_cursor()
         self.changed.emit()
 
-    def _show_cursor(self) -> None:
+    def refresh_cursor(self) -> None:
         """A ring of the typical size before the first click, cross-hairs afterwards."""
         if self._closed:
             return

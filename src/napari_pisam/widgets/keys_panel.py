@@ -1,0 +1,90 @@
+"""All keys in a list, each of which can be changed."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QSettings, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QKeySequenceEdit, QLabel, QVBoxLayout, QWidget
+
+from napari_pisam.widgets.keys import ACTIONS, Keys
+from napari_pisam.widgets.options_panel import form
+
+MOUSE = (
+    ("Click", "the object; then what is wrong with the mask"),
+    ("Shift or right click", "not the object"),
+    ("Ctrl click", "one more point on the object"),
+    ("Shift or Ctrl drag", "a box round the object"),
+    ("Drag, wheel", "move, zoom"),
+)
+
+
+def settings() -> QSettings:
+    """Where changed keys are kept."""
+    return QSettings("napari-pisam", "napari-pisam")
+
+
+def chosen_keys() -> dict[str, str]:
+    """The keys that the person changed in earlier sessions, by action."""
+    stored = settings()
+    names = (action.name for action in ACTIONS)
+    found = {name: stored.value(f"keys/{name}") for name in names}
+    return {name: key for name, key in found.items() if isinstance(key, str) and key}
+
+
+def to_napari(sequence: str) -> str:
+    """Qt's spelling of a key ("Ctrl+Shift+Z") as napari writes it ("Control-Shift-Z")."""
+    parts = sequence.split(",")[0].strip()
+    head, plus, last = parts.rpartition("+")
+    words = [*head.split("+")] if plus else []
+    spelt = {"Ctrl": "Control", "Esc": "Escape", "Return": "Enter", "Del": "Delete"}
+    return "-".join(spelt.get(word, word) for word in [*words, last] if word)
+
+
+def to_qt(key: str) -> str:
+    """napari's spelling of a key as Qt writes it."""
+    spelt = {"Control": "Ctrl", "Escape": "Esc", "Delete": "Del"}
+    return "+".join(spelt.get(word, word) for word in key.split("-"))
+
+
+class KeysPanel(QWidget):
+    """Shows the keys and changes them. Signals: changed(); said(level, sentence)."""
+
+    changed = Signal()
+    said = Signal(str, str)
+
+    def __init__(self, keys: Keys, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._keys = keys
+        self.edits: dict[str, QKeySequenceEdit] = {}
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        rows = QWidget()
+        layout = form(rows)
+        for action in ACTIONS:
+            edit = QKeySequenceEdit(QKeySequence(to_qt(keys.keys[action.name])))
+            edit.setToolTip("Click and press another key to change it.")
+            edit.setMaximumWidth(edit.fontMetrics().averageCharWidth() * 18)
+            edit.editingFinished.connect(lambda name=action.name: self._on_edited(name))
+            self.edits[action.name] = edit
+            label = QLabel(action.title)
+            label.setWordWrap(True)
+            layout.addRow(edit, label)
+        outer.addWidget(rows)
+        mouse = "".join(f"<tr><td><b>{k}</b>&nbsp;&nbsp;</td><td>{t}</td></tr>" for k, t in MOUSE)
+        text = QLabel(f"<table>{mouse}</table>")
+        text.setTextFormat(Qt.TextFormat.RichText)
+        text.setWordWrap(True)
+        outer.addWidget(text)
+
+    def _on_edited(self, name: str) -> None:
+        edit = self.edits[name]
+        key, before = to_napari(edit.keySequence().toString()), self._keys.keys[name]
+        reason = self._keys.choose(name, key) if key and key != before else None
+        if reason is not None:
+            self.said.emit("error", reason)
+        if reason is not None or not key:
+            edit.setKeySequence(QKeySequence(to_qt(before)))
+            return
+        if key != before:
+            settings().setValue(f"keys/{name}", key)
+            self.changed.emit()

@@ -1,0 +1,369 @@
+"""The dock widget "Pi-SAM": choose, click, look, correct, keep."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QApplication, QComboBox, QVBoxLayout, QWidget
+
+from napari_pisam.session.engine import Engine
+from napari_pisam.session.journal import ImageIdentity, Restored, tidy
+from napari_pisam.session.keeping import KeptObject
+from napari_pisam.session.options import Options
+from napari_pisam.widgets.banner import STAGES, WORKING, Mode, mode_of
+from napari_pisam.widgets.busy import BusyBar
+from napari_pisam.widgets.image_plane import Look
+from napari_pisam.widgets.keys_panel import chosen_keys
+from napari_pisam.widgets.panel import Panel
+from napari_pisam.widgets.prompt_layers import CORRECTIONS, PROMPTS
+from napari_pisam.widgets.runner import Answers, Runner
+from napari_pisam.widgets.workspace import Workspace
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from napari.layers import Image, Labels, Points
+
+    from napari_pisam.session.answer import Answer
+
+NEW_LABELS = "New layer"
+
+
+def engine_for(model: str) -> Answers:
+    """The engine that answers with a model: a name of the zoo, or the path of a weights file."""
+
+    def load() -> Any:
+        from napari_pisam.predict.predictor import load_predictor
+
+        return load_predictor(model)
+
+    return Engine(load)
+
+
+class _Earlier(QObject):
+    """Looks for objects of an earlier session in a thread. Signal: found(Restored)."""
+
+    found = Signal(object)
+
+    def __init__(self, work: Workspace) -> None:
+        super().__init__()
+        self._work = work
+
+    def look(self, identity: ImageIdentity) -> None:
+        """Look for objects of that image; `found` tells if there are any."""
+        threading.Thread(target=self._look, args=(identity,), daemon=True).start()
+
+    def _look(self, identity: ImageIdentity) -> None:
+        earlier = self._work.earlier_work(identity)
+        if earlier is None:
+            return
+        try:
+            self.found.emit(earlier)
+        except RuntimeError:
+            # The window was closed in the meantime.
+            return
+
+
+class SegmentWidget(QWidget):
+    """Segments objects of an image layer by pointing.
+
+    napari_viewer: the viewer. engine: answers instead of the chosen model, for tests.
+    """
+
+    def __init__(self, napari_viewer: Viewer, *, engine: Answers | None = None) -> None:
+        super().__init__()
+        self.work = Workspace(napari_viewer, keys=chosen_keys())
+        self.session, self.bridge = self.work.session, self.work.bridge
+        self.panel = Panel(self.work.keys)
+        self.models = self.panel.models
+        self._fixed_engine = engine
+        self.runner = Runner(engine or engine_for(self.models.model_name), self.session.is_wanted)
+        self._over, self._stage, self._failed = "", "", ""
+        self._last_answer: Answer | None = None
+        self._earlier: Restored | None = None
+        self._looking = _Earlier(self.work)
+        self._bar = BusyBar(self, cancelled=self.session.drop)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.panel)
+        self.setSizePolicy(self.panel.sizePolicy())
+        self._connect()
+        tidy(self.work.journal.path.parent)
+        self.runner.prepare()
+        self._on_image()
+
+    # For scripts.
+
+    @property
+    def image(self) -> Image | None:
+        """The image layer that is segmented; set it to choose another."""
+        return self.bridge.image
+
+    @image.setter
+    def image(self, layer: Image | None) -> None:
+        self.bridge.choose_image(layer)
+
+    @property
+    def labels(self) -> Labels | None:
+        """The labels layer that objects are kept in; set it to choose, None for a new one."""
+        return self.bridge.targets.layer
+
+    @labels.setter
+    def labels(self, layer: Labels | None) -> None:
+        self.bridge.targets.choose(layer)
+
+    @property
+    def prompts(self) -> Points:
+        """The points layer of the prompts: add points to it."""
+        return self._points(PROMPTS)
+
+    @property
+    def corrections(self) -> Points:
+        """The points layer of the corrections: add points to it."""
+        return self._points(CORRECTIONS)
+
+    @property
+    def answer(self) -> Answer | None:
+        """The newest mask of the running object."""
+        return self.session.running.answer if self.session.running is not None else None
+
+    @property
+    def objects(self) -> tuple[KeptObject, ...]:
+        """The objects kept in the chosen labels."""
+        return self.work.objects
+
+    def keep(self) -> None:
+        """Keep the running object and go on to the next."""
+        self.work.keep()
+
+    def drop(self) -> None:
+        """Throw the running object away."""
+        self.session.drop()
+
+    def undo(self) -> None:
+        """Take the last click or kept object back."""
+        self.session.undo()
+
+    def redo(self) -> None:
+        """Do it again."""
+        self.session.redo()
+
+    def wait_idle(self, timeout: float = 60.0) -> None:
+        """Wait until every question is answered; the window stays alive meanwhile.
+
+        timeout: seconds. Raises TimeoutError when it takes longer, RuntimeError with the sentence
+        that the panel shows when the model could not answer.
+        """
+        self._failed = ""
+        end = time.monotonic() + timeout
+        while self.session.busy:
+            QApplication.processEvents()
+            if time.monotonic() > end:
+                raise TimeoutError(f"There was no mask within {timeout:g} s.")
+            time.sleep(0.002)
+        QApplication.processEvents()
+        if self._failed:
+            raise RuntimeError(self._failed)
+
+    def close_work(self) -> None:
+        """Stop the worker and give the viewer back; called when the panel goes."""
+        self.models.close_downloads()
+        self._bar.close()
+        self.work.close()
+        self.runner.close()
+
+    def _points(self, role: str) -> Any:
+        if self.bridge.image is None:
+            raise ValueError("There is no image: open one first.")
+        return self.bridge.helpers.get(role, self.bridge.image)
+
+    # What happens.
+
+    def _connect(self) -> None:
+        work, panel, runner = self.work, self.panel, self.runner
+        self.session.asked.connect(runner.submit)
+        runner.answered.connect(self.session.accept)
+        runner.failed.connect(self._on_failed)
+        runner.stage.connect(self._on_stage)
+        work.changed.connect(self._show)
+        work.said.connect(self._say)
+        work.hovered.connect(self._on_hover)
+        self.bridge.image_changed.connect(self._on_image)
+        self._looking.found.connect(self._on_earlier)
+        for name, command in work.commands.items():
+            if name in panel.buttons:
+                panel.buttons[name].clicked.connect(lambda checked, command=command: command())
+        panel.clicking.toggled.connect(lambda on: work.pause(not on))
+        panel.unsure.clicked.connect(lambda checked: work.toggle_unsure())
+        panel.image_choice.activated.connect(self._on_image_chosen)
+        panel.labels_choice.activated.connect(self._on_labels_chosen)
+        panel.keeping.changed.connect(self._on_options)
+        panel.looks.changed.connect(self._on_look)
+        panel.models.chosen.connect(self._on_model)
+        panel.models.said.connect(self._say)
+        panel.keys_panel.said.connect(self._say)
+        panel.keys_panel.changed.connect(panel.show_keys)
+        panel.table.picked.connect(work.show_object)
+        panel.table.opened.connect(work.reopen)
+        panel.reopen.clicked.connect(lambda checked: self._on_chosen_object(work.reopen))
+        panel.remove.clicked.connect(lambda checked: self._on_chosen_object(work.remove))
+        panel.put_back.clicked.connect(lambda checked: self.bridge.targets.put_back())
+        panel.restore.clicked.connect(lambda checked: self._on_restore())
+        # The panel is destroyed when its dock is closed and with the window; by then only what
+        # does not belong to it can be called.
+        self._ending = _Ending(runner, work)
+        self.destroyed.connect(self._ending.end)
+
+    def _on_failed(self, ask_id: int, sentence: str) -> None:
+        self._failed = sentence
+        if ask_id:
+            self.session.fail(ask_id, sentence)
+        else:
+            self._say("error", sentence)
+        self._stage = ""
+        self._show()
+
+    def _on_stage(self, ask_id: int, word: str) -> None:
+        self._stage = word
+        self._bar.show(f"Pi-SAM: {STAGES.get(word, WORKING.title)}")
+        self._show_mode()
+
+    def _on_hover(self, over: str) -> None:
+        if over != self._over:
+            self._over = over
+            self._show_mode()
+
+    def _on_image(self) -> None:
+        self._earlier = None
+        self.panel.restore.setVisible(False)
+        if self.bridge.image is not None:
+            self._looking.look(self.work.identity(self.bridge.image))
+        self._show()
+
+    def _on_earlier(self, found: Restored) -> None:
+        image = self.bridge.image
+        if image is None or self.work.identity(image) != found.identity or self.objects:
+            return
+        self._earlier = found
+        when = time.strftime("%d %b, %H:%M", time.localtime(found.written))
+        self.panel.restore.setText(f"Restore {len(found.objects)} objects of {when}")
+        self.panel.restore.setVisible(True)
+
+    def _on_restore(self) -> None:
+        found, self._earlier = self._earlier, None
+        self.panel.restore.setVisible(False)
+        if found is not None:
+            self.work.restore(found)
+
+    def _on_chosen_object(self, command: Callable[[KeptObject], None]) -> None:
+        kept = self.panel.table.chosen()
+        if kept is None:
+            self._say("info", "Select an object in the list first.")
+        else:
+            command(kept)
+
+    def _on_image_chosen(self, row: int) -> None:
+        images = self.bridge.images()
+        if 0 <= row < len(images):
+            self.bridge.choose_image(images[row])
+
+    def _on_labels_chosen(self, row: int) -> None:
+        layers = self.bridge.targets.layers()
+        self.bridge.targets.choose(layers[row] if row < len(layers) else None)
+        if self.bridge.targets.layer is None and self.bridge.image is not None:
+            self.bridge.targets.prepare(self.bridge.image)
+
+    def _on_options(self, options: Options) -> None:
+        self.session.options = options
+        self.work.refresh_cursor()
+
+    def _on_look(self, look: Look) -> None:
+        self.bridge.choose_look(look)
+
+    def _on_model(self, name: str) -> None:
+        if self._fixed_engine is None:
+            self._last_answer = None
+            self.runner.use(engine_for(name))
+            self.session.ask_again()
+        self._show()
+
+    def _say(self, level: str, sentence: str) -> None:
+        self.panel.banner.show_message(level, sentence)
+
+    # What is shown.
+
+    def _show_mode(self) -> None:
+        mode = mode_of(self.work, over=self._over)
+        if mode is WORKING:
+            mode = Mode(mode.name, mode.colour, STAGES.get(self._stage, mode.title), mode.hint)
+        self.panel.banner.show_mode(mode)
+
+    def _show(self) -> None:
+        session, panel = self.session, self.panel
+        if not session.busy:
+            self._stage = ""
+            self._bar.close()
+        self._show_mode()
+        self._show_layers()
+        running = session.running
+        started = running is not None and not running.untouched
+        panel.buttons["keep"].setEnabled(started)
+        panel.buttons["drop"].setEnabled(started)
+        panel.buttons["undo"].setEnabled(session.can_undo)
+        panel.buttons["redo"].setEnabled(session.can_redo)
+        panel.buttons["flip"].setEnabled(bool(running and running.prompt.corrections))
+        panel.buttons["doubt"].setEnabled(self.answer is not None)
+        panel.buttons["box"].setChecked(self.work.mouse.box_mode)
+        panel.unsure.setChecked(self.bridge.show_unsure)
+        self._last_answer = self.answer or self._last_answer
+        objects = self.objects
+        panel.table.objects.show(objects)
+        panel.objects_title.setText(f"{len(objects)} objects" if objects else "Objects")
+        panel.keeping.show_automatic_size(session.typical_size)
+        orphans = self.bridge.targets.orphans
+        panel.put_back.setVisible(bool(orphans))
+        if orphans:
+            names = ", ".join(f"“{layer.name}”" for layer in orphans)
+            panel.put_back.setText(f"Put back the deleted {names}")
+        panel.status.show_answer(self.answer or self._last_answer, self.models.model_name)
+
+    def _show_layers(self) -> None:
+        images, layers = self.bridge.images(), self.bridge.targets.layers()
+        panel = self.panel
+        fill(panel.image_choice, [i.name for i in images], _place(images, self.bridge.image))
+        target = self.bridge.targets.layer
+        names = [*(layer.name for layer in layers), NEW_LABELS]
+        fill(panel.labels_choice, names, _place(layers, target) if target else len(layers))
+        panel.looks.show_layers(self.bridge.image, images)
+
+
+def fill(box: QComboBox, names: list[str], current: int) -> None:
+    """Give a combo box its entries without telling anybody."""
+    if [box.itemText(i) for i in range(box.count())] != names:
+        box.blockSignals(True)
+        box.clear()
+        box.addItems(names)
+        box.blockSignals(False)
+    if box.currentIndex() != current:
+        box.blockSignals(True)
+        box.setCurrentIndex(current)
+        box.blockSignals(False)
+
+
+def _place(layers: Sequence[Any], layer: Any) -> int:
+    return next((i for i, found in enumerate(layers) if found is layer), -1)
+
+
+class _Ending:
+    """What must stop when the panel is destroyed."""
+
+    def __init__(self, runner: Runner, work: Workspace) -> None:
+        self._runner, self._work = runner, work
+
+    def end(self, *_: object) -> None:
+        """Stop the worker, give the viewer back."""
+        self._work.close()
+        self._runner.close()

@@ -1,0 +1,59 @@
+"""A viewer with the panel open, answered by discs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QSettings
+from qtpy.QtWidgets import QApplication
+
+from napari_pisam.widgets import keys_panel
+from napari_pisam.widgets.runner import Answers
+from napari_pisam.widgets.segment_widget import SegmentWidget
+from napari_pisam.widgets.workspace import STATE_VARIABLE
+from tests.session.discs import DiscEngine
+from tests.widgets.hands import Hands
+
+Opener = Callable[..., Hands]
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither journals nor keys of the person who runs the tests are read or written."""
+    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "state"))
+    store = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+    monkeypatch.setattr(keys_panel, "settings", lambda: store)
+
+
+@pytest.fixture
+def open_panel(make_napari_viewer: Any) -> Iterator[Opener]:
+    """Opens a viewer, images and the panel: open_panel(*arrays, engine=..., show=..., **image)."""
+    opened: list[SegmentWidget] = []
+
+    def open_it(
+        *arrays: Any, engine: Answers | None = None, show: bool = True, **image: Any
+    ) -> Hands:
+        viewer = make_napari_viewer(show=show)
+        viewer.window.resize(1200, 800)
+        for array in arrays or (np.zeros((200, 300), np.uint8),):
+            viewer.add_image(array, **{"contrast_limits": (0, 255), **image})
+        widget = SegmentWidget(viewer, engine=engine or DiscEngine())
+        opened.append(widget)
+        viewer.window.add_dock_widget(widget, name="Pi-SAM", area="right")
+        QApplication.processEvents()
+        return Hands(viewer, widget)
+
+    yield open_it
+    for widget in opened:
+        widget.close_work()
+    opened.clear()
+
+
+@pytest.fixture
+def hands(open_panel: Opener) -> Hands:
+    """The panel over an image of 200 x 300 pixels."""
+    return open_panel()

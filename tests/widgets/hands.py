@@ -1,0 +1,97 @@
+"""A person's hands in a test: real mouse and key events on the canvas of a real window."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest as _QTest
+from qtpy.QtWidgets import QApplication
+
+from napari_pisam.widgets.segment_widget import SegmentWidget
+
+# Its overloads take a widget; the canvas of a viewer has no type.
+QTest: Any = _QTest
+
+PATIENCE_SECONDS = 30.0
+
+
+def until(condition: Callable[[], bool], what: str = "it") -> None:
+    """Let the window live until something is so."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        QApplication.processEvents()
+        assert time.monotonic() < end, f"{what} did not happen in {PATIENCE_SECONDS:g} s"
+        time.sleep(0.002)
+    QApplication.processEvents()
+
+
+class Hands:
+    """Mouse and keyboard over a viewer. Places are image pixels (y, x) of the widget's image."""
+
+    def __init__(self, viewer: Any, widget: SegmentWidget) -> None:
+        self.viewer, self.widget = viewer, widget
+
+    @property
+    def canvas(self) -> Any:
+        return self.viewer.window._qt_viewer.canvas
+
+    def at(self, y: float, x: float) -> QPoint:
+        image, plane = self.widget.bridge.image, self.widget.session.plane
+        assert image is not None
+        assert plane is not None
+        places = iter((y, x))
+        data = [next(places) if p is None else p for p in plane.key.index]
+        world = np.asarray(image.data_to_world(data))
+        displayed = [world[d - self.viewer.dims.ndim] for d in self.viewer.dims.displayed]
+        transform = self.canvas.view.transform * self.canvas.view.scene.transform
+        spot = transform.map([*displayed[::-1], 0, 1])
+        spot = spot[:2] / spot[3]
+        return QPoint(round(float(spot[0])), round(float(spot[1])))
+
+    def move(self, y: float, x: float) -> None:
+        QTest.mouseMove(self.canvas.native, self.at(y, x))
+        QApplication.processEvents()
+
+    def click(
+        self,
+        y: float,
+        x: float,
+        *,
+        button: Qt.MouseButton = Qt.MouseButton.LeftButton,
+        modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
+    ) -> None:
+        QApplication.processEvents()
+        QTest.mouseClick(self.canvas.native, button, modifier, self.at(y, x))
+        QApplication.processEvents()
+
+    def drag(
+        self,
+        start: tuple[float, float],
+        stop: tuple[float, float],
+        *,
+        modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
+    ) -> None:
+        left, native = Qt.MouseButton.LeftButton, self.canvas.native
+        a, b = self.at(*start), self.at(*stop)
+        QTest.mousePress(native, left, modifier, a)
+        for part in (0.2, 0.6, 1.0):
+            where = QPoint(
+                round(a.x() + part * (b.x() - a.x())), round(a.y() + part * (b.y() - a.y()))
+            )
+            QTest.mouseMove(native, where)
+            QApplication.processEvents()
+        QTest.mouseRelease(native, left, modifier, b)
+        QApplication.processEvents()
+
+    def press(
+        self, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier
+    ) -> None:
+        QTest.keyClick(self.canvas.native, key, modifier)
+        QApplication.processEvents()
+
+    def wait(self) -> None:
+        self.widget.wait_idle(PATIENCE_SECONDS)

@@ -1,0 +1,277 @@
+"""Real clicks and keys on a real canvas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_pisam.prompts import Click
+from tests.widgets.conftest import Opener
+from tests.widgets.hands import Hands, QTest
+
+SHIFT, CONTROL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
+
+
+def prompt_of(hands: Hands) -> Any:
+    running = hands.widget.session.running
+    assert running is not None
+    return running.prompt
+
+
+def near(clicks: tuple[Click, ...], *places: tuple[float, float, bool]) -> bool:
+    return len(clicks) == len(places) and all(
+        abs(c.y - y) < 1 and abs(c.x - x) < 1 and c.positive is sign
+        for c, (y, x, sign) in zip(clicks, places, strict=True)
+    )
+
+
+def test_click_correct_keep_next_undo(hands: Hands) -> None:
+    hands.click(60, 80)
+    hands.wait()
+    assert near(prompt_of(hands).points, (60, 80, True))
+    hands.click(60, 86)
+    hands.click(60, 98)
+    hands.wait()
+    assert near(prompt_of(hands).corrections, (60, 86, False), (60, 98, True))
+    hands.press(Qt.Key.Key_Return)
+    labels = hands.widget.labels
+    assert labels is not None
+    assert labels.data[60, 72] == 1
+    assert labels.data[60, 98] == 1
+    assert labels.data[60, 86] == 0
+    assert prompt_of(hands).empty
+    hands.click(150, 200)
+    hands.wait()
+    hands.press(Qt.Key.Key_Return)
+    assert labels.data[150, 200] == 2
+    hands.press(Qt.Key.Key_Z, CONTROL)
+    assert labels.data.max() == 1
+    assert near(prompt_of(hands).points, (150, 200, True))
+    hands.press(Qt.Key.Key_Z, CONTROL | SHIFT)
+    assert labels.data[150, 200] == 2
+    assert [o.label for o in hands.widget.objects] == [1, 2]
+
+
+def test_escape_drops_and_undo_brings_back(hands: Hands) -> None:
+    hands.click(60, 80)
+    hands.wait()
+    hands.press(Qt.Key.Key_Escape)
+    assert prompt_of(hands).empty
+    hands.press(Qt.Key.Key_Z, CONTROL)
+    assert near(prompt_of(hands).points, (60, 80, True))
+
+
+def test_right_and_shift_clicks_are_not_the_object_and_control_is(hands: Hands) -> None:
+    hands.click(60, 80)
+    hands.click(60, 95, button=Qt.MouseButton.RightButton)
+    hands.click(75, 80, modifier=SHIFT)
+    hands.click(50, 70, modifier=CONTROL)
+    hands.wait()
+    assert near(
+        prompt_of(hands).points,
+        (60, 80, True),
+        (60, 95, False),
+        (75, 80, False),
+        (50, 70, True),
+    )
+
+
+def test_dragging_moves_the_picture_and_says_nothing(hands: Hands) -> None:
+    before = hands.widget.bridge.camera.center
+    hands.drag((60, 80), (100, 140))
+    assert prompt_of(hands).empty
+    assert hands.widget.bridge.camera.center != before
+
+
+@pytest.mark.parametrize("way", ["shift", "box mode"])
+def test_dragging_a_box(hands: Hands, way: str) -> None:
+    before = hands.widget.bridge.camera.center
+    if way == "box mode":
+        hands.press(Qt.Key.Key_B)
+        assert hands.widget.panel.banner.mode.name == "box"
+    modifier = SHIFT if way == "shift" else Qt.KeyboardModifier.NoModifier
+    hands.drag((40, 50), (100, 140), modifier=modifier)
+    hands.wait()
+    box = prompt_of(hands).box
+    assert box is not None
+    assert np.allclose((box.y_min, box.x_min, box.y_max, box.x_max), (40, 50, 100, 140), atol=1)
+    assert hands.widget.bridge.camera.center == before
+    assert hands.widget.panel.banner.mode.name == "correct"
+
+
+def test_two_quick_clicks_do_not_zoom(hands: Hands) -> None:
+    zoom = hands.widget.bridge.camera.zoom
+    hands.click(60, 80)
+    QTest.mouseDClick(
+        hands.canvas.native,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+        hands.at(60, 80),
+    )
+    assert hands.widget.bridge.camera.zoom == zoom
+
+
+def test_hovering_says_what_a_click_does(hands: Hands) -> None:
+    hands.click(60, 80)
+    hands.wait()
+    titles = []
+    for x in (80, 120):
+        hands.move(60, x)
+        titles.append(hands.widget.panel.banner.mode.title)
+    assert titles == ["A click here removes", "A click here adds"]
+
+
+def test_flip_and_doubt_keys(hands: Hands) -> None:
+    hands.click(60, 80)
+    hands.click(60, 100)
+    hands.wait()
+    hands.press(Qt.Key.Key_F)
+    hands.wait()
+    assert near(prompt_of(hands).corrections, (60, 100, False))
+    answer = hands.widget.answer
+    assert answer is not None
+    place = answer.places[1 % len(answer.places)]
+    hands.press(Qt.Key.Key_D)
+    assert np.allclose(hands.widget.bridge.camera.center[-2:], (place.y, place.x))
+
+
+def test_refining_the_label_under_the_mouse(hands: Hands) -> None:
+    labels = hands.widget.labels
+    assert labels is not None
+    other = hands.viewer.add_labels(np.zeros_like(labels.data), name="elsewhere")
+    other.data[100:130, 100:130] = 5
+    hands.viewer.layers.selection.active = hands.widget.image
+    hands.move(110, 110)
+    hands.press(Qt.Key.Key_R)
+    hands.wait()
+    prompt = prompt_of(hands)
+    assert prompt.mask is not None
+    assert prompt.mask.mask.shape == (30, 30)
+    hands.press(Qt.Key.Key_Return)
+    assert (labels.data == 1).sum() == 900
+
+
+def test_refining_a_kept_object_opens_it_with_its_clicks(hands: Hands) -> None:
+    hands.click(60, 80)
+    hands.wait()
+    hands.press(Qt.Key.Key_Return)
+    hands.move(60, 80)
+    hands.press(Qt.Key.Key_R)
+    hands.wait()
+    assert near(prompt_of(hands).points, (60, 80, True))
+    hands.click(60, 98)
+    hands.wait()
+    hands.press(Qt.Key.Key_Return)
+    assert [o.label for o in hands.widget.objects] == [1]
+
+
+def test_napari_tools_add_select_and_delete_points(hands: Hands) -> None:
+    prompts = hands.widget.prompts
+    hands.viewer.layers.selection.active = prompts
+    prompts.mode = "add"
+    hands.click(60, 80)
+    hands.wait()
+    assert near(prompt_of(hands).points, (60, 80, True))
+    assert hands.widget.panel.banner.mode.name == "paused"
+    prompts.mode = "select"
+    hands.drag((60, 80), (100, 120))
+    hands.wait()
+    answer = hands.widget.answer
+    assert near(prompt_of(hands).points, (100, 120, True))
+    assert answer is not None
+    assert answer.covers(Click(100, 120))
+    assert not answer.covers(Click(60, 80))
+    hands.press(Qt.Key.Key_Delete)
+    assert prompt_of(hands).empty
+
+
+def test_a_points_tool_on_the_corrections_layer_corrects(hands: Hands) -> None:
+    hands.click(60, 80)
+    hands.wait()
+    corrections = hands.widget.corrections
+    hands.viewer.layers.selection.active = corrections
+    corrections.mode = "add"
+    hands.click(60, 86)
+    hands.wait()
+    assert near(prompt_of(hands).corrections, (60, 86, False))
+    assert list(corrections.features["kind"]) == ["remove"]
+
+
+def test_keys_work_while_the_labels_layer_is_selected_unless_a_brush_is_in_hand(
+    hands: Hands,
+) -> None:
+    labels = hands.widget.labels
+    assert labels is not None
+    hands.viewer.layers.selection.active = labels
+    hands.click(60, 80)
+    hands.wait()
+    hands.press(Qt.Key.Key_Return)
+    assert labels.data[60, 80] == 1
+    hands.press(Qt.Key.Key_Z, CONTROL)
+    assert labels.data.max() == 0
+    hands.press(Qt.Key.Key_Z, CONTROL | SHIFT)
+    labels.mode = "paint"
+    labels.selected_label = 9
+    hands.click(150, 200)
+    assert labels.data[150, 200] == 9
+    hands.press(Qt.Key.Key_Z, CONTROL)
+    assert labels.data[150, 200] == 0
+    assert labels.data[60, 80] == 1
+
+
+def test_other_layers_and_the_switch_leave_the_mouse_to_napari(hands: Hands) -> None:
+    shapes = hands.viewer.add_shapes()
+    assert hands.viewer.layers.selection.active is shapes
+    hands.click(60, 80)
+    assert prompt_of(hands).empty
+    assert hands.widget.panel.banner.mode.name == "paused"
+    hands.viewer.layers.selection.active = hands.widget.image
+    hands.widget.panel.clicking.click()
+    hands.click(60, 80)
+    assert prompt_of(hands).empty
+    hands.widget.panel.clicking.click()
+    hands.click(60, 80)
+    assert not prompt_of(hands).empty
+
+
+def test_a_rotated_scaled_plane_of_a_stack(open_panel: Opener) -> None:
+    stack = np.zeros((4, 160, 200), np.uint8)
+    hands = open_panel(
+        stack, scale=(2, 0.5, 0.25), translate=(10, 20, 30), rotate=20, units=("um",) * 3
+    )
+    image = hands.widget.image
+    assert image is not None
+    hands.viewer.dims.set_point(0, 10 + 2 * 2)
+    hands.viewer.reset_view()
+    hands.click(60, 80)
+    hands.wait()
+    assert near(prompt_of(hands).points, (60, 80, True))
+    for layer in (hands.widget.prompts, hands.widget.labels):
+        assert layer is not None
+        assert layer.units == image.units
+        assert np.allclose(layer.data_to_world((1, 2, 3)), image.data_to_world((1, 2, 3)))
+    preview = hands.widget.bridge.helpers.find("preview")
+    answer = hands.widget.answer
+    assert answer is not None
+    middle = (preview.data.shape[1] - 1) / 2
+    centre = image.world_to_data(preview.data_to_world((0, middle, middle)))
+    window = answer.window
+    expected = (2, window.y + (window.height - 1) / 2, window.x + (window.width - 1) / 2)
+    assert np.allclose(centre, expected)
+    hands.press(Qt.Key.Key_Return)
+    labels = hands.widget.labels
+    assert labels is not None
+    assert labels.data[2, 60, 80] == 1
+    assert not labels.data[[0, 1, 3]].any()
+
+
+def test_the_ring_shows_the_typical_size(hands: Hands) -> None:
+    hands.widget.panel.keeping.object_size.setValue(40)
+    assert str(hands.viewer.cursor.style) == "circle"
+    assert hands.viewer.cursor.size == 40
+    hands.click(60, 80)
+    hands.wait()
+    assert str(hands.viewer.cursor.style) == "crosshair"
