@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
-import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from napari_pisam.images.labelled import (
+    PUBLISHED,
+    LabelledDataError,
+    SourceConfig,
+    load_sources,
+    parse_sources,
+)
+from napari_pisam.images.tables import TableError, read_toml, record_of
+from napari_pisam.model.config import config_of
+
+__all__ = ["ConfigError", "SourceConfig", "Stage", "TrainConfig", "load_config"]
+
 Stage = Literal["encoder", "decoder", "interactor"]
-MaskKind = Literal["instance", "binary"]
 Context = Literal["crop", "window"]
 
 
@@ -19,42 +27,18 @@ class ConfigError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class SourceConfig:
-    """One folder of images with masks.
-
-    images, masks: folders under the data root; extra: further mask folders, drawn now and then.
-    pattern: which files. validation: regular expression on the file stem; or, with `appearance`,
-    the size-and-colour clusters held back ("HxW:c" with c the mean // appearance, per channel).
-    training: False for sources that are only measured.
-    """
-
-    name: str
-    images: str
-    masks: str
-    kind: MaskKind = "instance"
-    extra: tuple[str, ...] = ()
-    image_ext: str = ""
-    mask_ext: str = ".png"
-    weight: float = 1.0
-    validation: str = "$^"
-    appearance: int = 0
-    held_back: tuple[str, ...] = ()
-    training: bool = True
-    boundary: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class TrainConfig:
     """One stage of training.
 
     stage: "encoder" (through SAM's decoder), "decoder" (everything new but the interactor) or
-    "interactor". init: checkpoints laid over the fresh model in order. train: learning rate by
-    prefix of the parameter's name, the longest prefix wins, 0 freezes. crops, objects: windows a
-    step and prompted objects a window. steps: total; epoch: steps between states. high_objects:
-    objects a step that the high-resolution modules see; feature_crop: the side in cells of the
-    square of the low-resolution grid that they see of each (0: the whole window); context: in stage
+    "interactor". init: checkpoints laid over the fresh model in order. learning_rates: by prefix
+    of the parameter's name, the longest prefix wins, 0 freezes. crops, objects: windows a step and
+    prompted objects a window. steps: total; epoch: steps between states. high_objects: objects a
+    step that the high-resolution modules see; feature_crop: the side in cells of the square of the
+    low-resolution grid that they see of each (0: the whole window); context: in stage
     "interactor", whether clicks act on that "crop" or, as in prediction, on the whole "window".
-    losses: names of those to be summed; empty for the stage's own.
+    losses: names of those to be summed; empty for the stage's own. missing: whether a source whose
+    folders are not there ends the run or is left out of it.
     """
 
     name: str
@@ -81,54 +65,60 @@ class TrainConfig:
     feature_crop: int = 0
     context: Context = "crop"
     losses: tuple[str, ...] = ()
+    missing: Literal["stop", "skip"] = "stop"
 
 
-def _dataclass_from(kind: type[Any], table: dict[str, Any], where: str) -> Any:
-    known = {f.name for f in dataclasses.fields(kind)}
-    unknown = sorted(set(table) - known)
-    if unknown:
-        raise ConfigError(f"{where}: there is no entry {unknown[0]!r}; there are {sorted(known)}.")
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise ConfigError(f"{where}: {error}.") from None
+LEAST = {
+    **dict.fromkeys(("steps", "epoch", "crops", "objects", "high_objects"), 1),
+    **dict.fromkeys(("warmup", "weight_decay", "ema", "seed", "workers", "feature_crop"), 0),
+    **dict.fromkeys(("synthetic", "second_pass"), 0),
+}
+"""The smallest value of each number."""
+SHARES = ("ema", "synthetic", "second_pass")
+"""What is a share, at most 1."""
 
 
 def load_config(path: Path) -> TrainConfig:
-    """Read a TOML file; its `data` entry names another TOML with `[[source]]` tables.
+    """Read a TOML file.
 
-    Raises ConfigError with one sentence for a file that is missing, not TOML, or has entries
-    that no stage knows.
+    Its `data` entry names another TOML with `[[source]]` tables, relative to it, or "published";
+    sources of its own are added to these. Raises ConfigError with one sentence for a file that is
+    missing, not TOML, or has entries that no stage knows or that have no sense.
     """
-    table = _read_toml(path)
-    data = table.pop("data", None)
-    sources = table.pop("source", [])
-    if data is not None:
-        sources = [*_read_toml(path.parent / data).get("source", []), *sources]
-    if not sources:
-        raise ConfigError(f"{path}: name at least one [[source]] of images and masks.")
-    parsed = []
-    for i, source in enumerate(sources):
-        parsed.append(_dataclass_from(SourceConfig, source, f"{path}, source {i + 1}"))
-        try:
-            re.compile(parsed[-1].validation)
-        except re.error as error:
-            raise ConfigError(
-                f"{path}, source {i + 1}: validation is no pattern: {error}."
-            ) from None
-    config: TrainConfig = _dataclass_from(
-        TrainConfig, {**table, "sources": tuple(parsed)}, str(path)
-    )
-    if config.stage not in ("encoder", "decoder", "interactor"):
-        raise ConfigError(f"{path}: stage is encoder, decoder or interactor, not {config.stage!r}.")
+    try:
+        table = read_toml(path)
+        sources = _sources(table, path)
+        config = record_of(TrainConfig, {**table, "sources": sources}, str(path))
+    except (TableError, LabelledDataError) as error:
+        raise ConfigError(str(error)) from None
+    _check_numbers(config, str(path))
+    try:
+        config_of(config.model)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
     return config
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}.") from None
+def _sources(table: dict[str, Any], path: Path) -> tuple[SourceConfig, ...]:
+    data, own = table.pop("data", None), table.pop("source", [])
+    found: tuple[SourceConfig, ...] = ()
+    if data is not None:
+        if not isinstance(data, str):
+            raise TableError(f"{path}: data should be the name of a TOML file, not {data!r}.")
+        found = load_sources(PUBLISHED if data == PUBLISHED else path.parent / data)
+    if own or not found:
+        found += parse_sources(own, str(path))
+    return found
+
+
+def _check_numbers(config: TrainConfig, where: str) -> None:
+    for name, least in LEAST.items():
+        value = getattr(config, name)
+        if value < least:
+            raise ConfigError(f"{where}: {name} should be at least {least}, not {value}.")
+    for name in SHARES:
+        if getattr(config, name) > 1:
+            raise ConfigError(f"{where}: {name} should be at most 1, not {getattr(config, name)}.")
+    for prefix, rate in config.learning_rates.items():
+        if rate < 0:
+            raise ConfigError(f"{where}: the learning rate of {prefix!r} should not be negative.")

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_pisam.geometry import Window, square_window
+from napari_pisam.images.labelled import LabelledImage, LabelledObject, LabelMap
 from napari_pisam.images.resample import window_input
 from napari_pisam.train.augment import dihedral, photometric
-from napari_pisam.train.data import LabelledImage, LabelledObject, LabelMap
 from napari_pisam.train.synthetic import thin_structures
 
 EXTRA_MAPS = 0.15

@@ -20,13 +20,20 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from napari_pisam.images.labelled import (
+    LabelledDataError,
+    LabelledImage,
+    find_pairs,
+    present,
+    split,
+)
+from napari_pisam.images.source import ImageError
 from napari_pisam.model.config import config_of
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.model.policy import bf16_is_fast
 from napari_pisam.train.batches import StepBatch, StepDataset
 from napari_pisam.train.config import ConfigError, SourceConfig, TrainConfig
 from napari_pisam.train.crops import CropSampler
-from napari_pisam.train.data import LabelledImage, find_pairs, split
 from napari_pisam.train.initial import initialise
 from napari_pisam.train.stages import StageStep
 from napari_pisam.train.validate import validation_iou
@@ -119,6 +126,7 @@ class Trainer:
             accelerator=accelerator, devices=devices, strategy=strategy, precision=precision
         )
         self.data_root = data_root
+        self.remark = ""
 
     def _prepare(self) -> None:
         fabric, config = self.fabric, self.config
@@ -139,12 +147,29 @@ class Trainer:
 
     def _sources(self) -> tuple[list[tuple[float, list[LabelledImage]]], list[LabelledImage]]:
         training, validation = [], []
-        for source in self.config.sources:
-            kept, held = split(find_pairs(self.data_root, source), source)
-            if source.training:
-                training.append((source.weight, kept))
+        try:
+            for source in self._wanted():
+                kept, held = split(find_pairs(self.data_root, source), source)
+                training.append((source.weight or len(kept), kept))
                 validation += held
+        except (LabelledDataError, ImageError) as error:
+            raise ConfigError(str(error)) from None
+        if not any(kept for _, kept in training):
+            raise ConfigError("There is no image to learn from: validation holds back all of them.")
         return training, validation
+
+    def _wanted(self) -> list[SourceConfig]:
+        """The sources that are learned from, without missing ones where that is allowed."""
+        wanted = [s for s in self.config.sources if s.training]
+        there = present(self.data_root, wanted)
+        lacking = ", ".join(s.name for s in wanted if s not in there)
+        if not lacking or (there and self.config.missing == "skip"):
+            self.remark = f"left out, because their folders are missing: {lacking}" * bool(lacking)
+            return there
+        raise ConfigError(
+            f"The folders of {lacking} are not under {self.data_root}: check the data root, or set "
+            'missing = "skip" to go on with the others.'
+        )
 
     def _loader(self, training: list[tuple[float, list[LabelledImage]]]) -> DataLoader[StepBatch]:
         size = self.model.config
@@ -190,12 +215,12 @@ class Trainer:
         for batch in loader:
             losses = self._one_step(batch)
             self.done += 1
-            note = ""
+            note, self.remark = self.remark, ""
             if self.done % self.config.epoch == 0 or self.done == self.config.steps:
                 self.save()
                 if validation and self.fabric.is_global_zero:
                     losses |= self._validate(validation)
-                note = "state written"
+                note = f"{note}; state written".lstrip("; ")
             self._log(losses, writer)
             now = time.monotonic()
             yield Progress(self.done, self.config.steps, losses, now - begun, note)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_pisam.images.labelled import LabelledImage
 from napari_pisam.model.layers import normalise
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.train.crops import Crop, CropSampler
-from napari_pisam.train.data import LabelledImage
 from napari_pisam.train.losses import mask_iou
 from napari_pisam.train.prompting import draw_box, draw_points
 
