@@ -1,0 +1,1 @@
+"""What takes how long and how much memory, beside the published program's steps, in one run."""

@@ -1,0 +1,212 @@
+"""The cases: each makes what it needs, then returns the function that is timed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.plain import published_decode, random_pisam
+from napari_pisam import Click, Prompt, Window, load_predictor
+from napari_pisam.images.intensity import IntensityWindow
+from napari_pisam.images.source import ArraySource
+from napari_pisam.model.decoder import PromptState
+from napari_pisam.model.layers import normalise
+from napari_pisam.predict.cache import EmbeddingCache
+from napari_pisam.predict.predictor import Predictor
+from napari_pisam.predict.request import PredictRequest, process
+
+Timed = Callable[[], object]
+
+WINDOW = Window(0, 0, 1024, 1024)
+INTENSITY = IntensityWindow((0.0,), (255.0,))
+SMALL = 200
+"""Side of a small object, pixels of the window."""
+
+
+def picture(side: int = 1024) -> NDArray[np.uint8]:
+    """Blurred noise: what is in it matters to no time but the size of the mask."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (side // 16, side // 16), dtype=np.uint8)
+    return np.kron(coarse, np.ones((16, 16), np.uint8))
+
+
+def _pixels() -> Tensor:
+    return torch.from_numpy(picture()).expand(1, 3, -1, -1)
+
+
+def encode_published() -> Timed:
+    """Stock segment-anything, ViT-B, float32."""
+    model, pixels = random_pisam("vit_b"), normalise(_pixels())
+    return lambda: model.image_encoder(pixels)
+
+
+def _predictor(dtype: str, *, small: bool = False, everywhere: bool = False) -> Predictor:
+    model = random_pisam("vit_b")
+    predictor = Predictor(model, name="vit_b", dtype=dtype, everywhere=everywhere)
+    if small:
+        _confine(predictor)
+    return predictor
+
+
+def _confine(predictor: Predictor) -> None:
+    """Random weights answer everywhere: confine the low-resolution mask to a small object."""
+    decoder = predictor.model.mask_decoder
+    side = predictor.model.config.low
+    half = SMALL * side // predictor.window_size // 2
+    bias = torch.full((side, side), -20.0)
+    bias[side // 2 - half : side // 2 + half, side // 2 - half : side // 2 + half] = 0
+    whole = decoder.prompt_state
+
+    def confined(*given: Any, **named: Any) -> PromptState:
+        state: PromptState = whole(*given, **named)
+        return replace(state, low_res_logits=state.low_res_logits.clamp(-2, 2) + bias)
+
+    setattr(decoder, "prompt_state", confined)  # noqa: B010  # a method in the place of another
+
+
+def encode_ours(dtype: str) -> Timed:
+    """The same window through the predictor, pixels included."""
+    predictor, image = _predictor(dtype), picture()
+    return lambda: predictor.embed(image, WINDOW, INTENSITY)
+
+
+def decode_published() -> Timed:
+    """The first prompt's decode, all of it, with torchvision's kernel."""
+    return _published(0)
+
+
+def correction_published() -> Timed:
+    """Encoder and decoder anew with a correction click."""
+    return _published(1, encode=True)
+
+
+def _published(clicks: int, *, encode: bool = False) -> Timed:
+    model, pixels = random_pisam("vit_b"), normalise(_pixels())
+    encoded = model.encode(pixels)
+
+    def run() -> object:
+        given = model.encode(pixels) if encode else encoded
+        return published_decode(model, given, model.rgb_feature(pixels), clicks)
+
+    return run
+
+
+def first_prompt_ours(small: bool) -> Timed:
+    """A prompt in an embedded window, never the same twice."""
+    predictor = _predictor("auto", small=small)
+    embedding = predictor.embed(picture(), WINDOW, INTENSITY)
+    points = iter(range(10_000))
+    return lambda: predictor.predict(embedding, _prompt(512 + next(points) * 1e-3))
+
+
+def correction_ours(small: bool) -> Timed:
+    """One more correction of a prompt that was answered and corrected before."""
+    predictor = _predictor("auto", small=small)
+    embedding = predictor.embed(picture(), WINDOW, INTENSITY)
+    clicks = iter(range(10_000))
+
+    def run() -> object:
+        wrong = Click(500 + next(clicks) * 1e-3, 520, True)
+        return predictor.predict(embedding, replace(_prompt(512), corrections=(wrong,)))
+
+    run()
+    return run
+
+
+def ten_prompts_ours() -> Timed:
+    """Encode a window and answer ten prompts in it."""
+    predictor, image = _predictor("auto"), picture()
+
+    def run() -> object:
+        embedding = predictor.embed(image, WINDOW, INTENSITY)
+        return [predictor.predict(embedding, _prompt(300 + 40 * i)) for i in range(10)]
+
+    return run
+
+
+def _prompt(y: float) -> Prompt:
+    return Prompt(points=(Click(y, 512),))
+
+
+def tiny_first_click(side: int = 1024) -> Timed:
+    """pisam-tiny: from a click in an image it has not seen to the mask, looks included."""
+    predictor, image = load_predictor(), picture(side)
+    source = ArraySource(image)
+    clicks = iter(range(10_000))
+
+    def run() -> object:
+        prompt = Prompt(points=(Click(side / 2, side / 2 + next(clicks) * 1e-3),))
+        request = PredictRequest(
+            id=0, source=source, intensity=INTENSITY, prompt=prompt, image_key="", object_size=60
+        )
+        return list(process(request, predictor, EmbeddingCache(0)))
+
+    return run
+
+
+def tiny_correction(clicks: int = 1) -> Timed:
+    """pisam-tiny: the answer after so many corrections, the last of them new."""
+    predictor, image = load_predictor(), picture()
+    prompt = Prompt(points=(Click(512, 512),))
+    embedding = predictor.embed(image, Window(400, 400, 224, 224), INTENSITY)
+    moves = iter(range(10_000))
+
+    def run() -> object:
+        shift = next(moves) * 1e-3
+        wrong = tuple(Click(500 + 3 * i + shift, 520, i % 2 == 0) for i in range(clicks))
+        return predictor.predict(embedding, replace(prompt, corrections=wrong))
+
+    run()
+    return run
+
+
+def shell_segment() -> Timed:
+    """The whole process `pisam segment` on a 1k image."""
+    from PIL import Image
+
+    folder = Path(tempfile.mkdtemp(prefix="pisam-bench-"))
+    Image.fromarray(picture()).save(folder / "image.png")
+    command = ["-m", "napari_pisam.cli", "segment", str(folder / "image.png"), "--point", "512,512"]
+    return _process([*command, "-o", str(folder / "labels.tif")])
+
+
+def shell_imports() -> Timed:
+    """What that process imports, alone."""
+    return _process(["-c", "import napari_pisam.cli.cutting, napari_pisam.images.labels"])
+
+
+def _process(arguments: list[str]) -> Timed:
+    return lambda: subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+
+
+CASES: dict[str, Callable[[], Timed]] = {
+    "encode, published, float32": encode_published,
+    "encode, float32": lambda: encode_ours("float32"),
+    "encode, auto dtype": lambda: encode_ours("auto"),
+    "first prompt, published": decode_published,
+    "first prompt": lambda: first_prompt_ours(small=False),
+    "first prompt, small object": lambda: first_prompt_ours(small=True),
+    "correction, published": correction_published,
+    "correction": lambda: correction_ours(small=False),
+    "correction, small object": lambda: correction_ours(small=True),
+    "ten prompts": ten_prompts_ours,
+    "tiny: embed and first click": tiny_first_click,
+    "tiny: correction": tiny_correction,
+    "tiny: pisam segment, process": shell_segment,
+    "tiny: pisam segment, imports": shell_imports,
+    "tiny: first click, 2k image": lambda: tiny_first_click(2048),
+    "tiny: first click, 8k image": lambda: tiny_first_click(8192),
+    "tiny: 4 corrections": lambda: tiny_correction(4),
+    "tiny: 16 corrections": lambda: tiny_correction(16),
+}
+"""Every case by its name in the table."""
