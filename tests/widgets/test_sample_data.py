@@ -47,14 +47,14 @@ def test_every_sample_of_the_manifest_exists() -> None:
 def test_small_tissue_has_its_truth_hidden_behind_it() -> None:
     layers = [Layer.create(*layer) for layer in sample_data.synthetic_tissue()]
     assert [layer.name for layer in layers] == [
-        "tissue membranes",
-        "tissue nuclei",
         "true cell labels",
         "true nucleus labels",
+        "tissue membranes",
+        "tissue nuclei",
     ]
-    assert [layer.visible for layer in layers] == [True, True, False, False]
-    assert all(isinstance(layer, Labels) for layer in layers[2:])
-    nuclei, cells, truth = layers[1].data, layers[2].data, layers[3].data
+    assert [layer.visible for layer in layers] == [False, False, True, True]
+    assert all(isinstance(layer, Labels) for layer in layers[:2])
+    cells, truth, nuclei = layers[0].data, layers[1].data, layers[3].data
     assert len(np.unique(cells)) > 300
     assert nuclei[truth > 0].mean() > 3 * nuclei[truth == 0].mean()
     assert {tuple(str(unit) for unit in layer.units) for layer in layers} == {
@@ -80,4 +80,4 @@ def test_layers_of_small_and_oblong_tissue_are_valid(size: tuple[int, int]) -> N
     made: list[LayerData] = tissue_layers(SyntheticTissue(*size))
     layers = [Layer.create(*layer) for layer in made]
     assert {layer.multiscale for layer in layers} == {max(size) > 1024}
-    assert all(isinstance(layer, Labels) for layer in layers[2:])
+    assert all(isinstance(layer, Labels) for layer in layers[:2])

@@ -50,10 +50,10 @@ def synthetic_tissue() -> list[LayerData]:
     tissue = SyntheticTissue(SMALL_SIDE, SMALL_SIDE)
     made = tissue.region(Window(0, 0, SMALL_SIDE, SMALL_SIDE))
     arrays = {
-        "membranes": made.pixels[..., 1].copy(),
-        "nuclei": made.pixels[..., 0].copy(),
         "cell labels": made.cells,
         "nucleus labels": made.nuclei,
+        "membranes": made.pixels[..., 1].copy(),
+        "nuclei": made.pixels[..., 0].copy(),
     }
     return _tissue_layers(arrays, multiscale=False)
 
@@ -68,10 +68,10 @@ def large_synthetic_tissue() -> list[LayerData]:
 def tissue_layers(tissue: SyntheticTissue) -> list[LayerData]:
     """Lazy layers of synthetic tissue of any size, its ground truth among them."""
     arrays = {
-        "membranes": tissue.levels("membranes"),
-        "nuclei": tissue.levels("nuclei"),
         "cell labels": tissue.levels("cell labels"),
         "nucleus labels": tissue.levels("nucleus labels"),
+        "membranes": tissue.levels("membranes"),
+        "nuclei": tissue.levels("nuclei"),
     }
     several = len(tissue.steps) > 1
     return _tissue_layers(
@@ -90,7 +90,8 @@ def _tissue_layers(arrays: dict[str, Any], *, multiscale: bool) -> list[LayerDat
         "membranes": {"colormap": "magenta", "contrast_limits": (200, 6000)},
         "nuclei": {"colormap": "green", "contrast_limits": (200, 9000)},
     }
-    # The truth is there to compare with, not to look at while one works.
+    # The truth is there to compare with, not to look at while one works: hidden, and below, so
+    # that napari selects an image, which it does with the layer it adds last.
     return [
         (data, {"name": f"tissue {kind}", **placed, "blending": "additive", **shown[kind]}, "image")
         if kind in shown
