@@ -1,0 +1,174 @@
+"""The figures of an evaluation: per source, then the mean of the sources, never pooled."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_pisam.evaluate.clicks import ClickProtocol, ObjectScores
+from napari_pisam.evaluate.table import figure, markdown_table
+from napari_pisam.metrics import noc
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFigures:
+    """Means over the objects of one source, or over sources; see ObjectScores.
+
+    training: False for a source that is only measured and stands in no mean. noc: mean number of
+    clicks until the protocol's target. window_ratio: geometric mean; window_off: the share of
+    objects whose window was less than half or more than twice as large as it should be.
+    """
+
+    name: str
+    training: bool
+    images: int
+    objects: int
+    click: float
+    corrected: tuple[float, ...]
+    noc: float
+    box: float
+    box_low: float
+    boundary: float | None
+    boundary_low: float | None
+    window_ratio: float
+    window_off: float
+    sized_click: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClickReport:
+    """What `evaluate` returns.
+
+    sources: in the order of their list. mean: over the sources that train, each with the same
+    weight; None without one. objects: everything measured. left_out: sources without a validation
+    object. seconds: of the predictions.
+    """
+
+    model: str
+    device: str
+    dtype: str
+    protocol: ClickProtocol
+    sources: tuple[SourceFigures, ...]
+    mean: SourceFigures | None
+    objects: tuple[ObjectScores, ...]
+    left_out: tuple[str, ...]
+    seconds: float
+
+    def as_json(self) -> str:
+        """All of it, the objects included."""
+        return json.dumps(asdict(self), indent=1, allow_nan=False) + "\n"
+
+    def write_json(self, path: Path) -> None:
+        """`as_json` into a file, whole or not at all."""
+        beside = path.with_name(path.name + ".part")
+        beside.write_text(self.as_json(), "utf-8")
+        os.replace(beside, path)
+
+    def table(self) -> str:
+        """The figures as Markdown: sources, their mean, then the sources that are only measured."""
+        told = any(s.sized_click is not None for s in self.sources)
+        header = ["source", "images", "n", "click"]
+        header += [f"+{i + 1}" for i in range(self.protocol.corrections)]
+        header += [f"NoC{100 * self.protocol.target:.0f}"]
+        header += ["sized"] if told else []
+        header += ["box", "low", "boundary", "low", "window", "off"]
+        rows = [_row(s, told=told) for s in self.sources if s.training]
+        rows += [_row(self.mean, told=told)] if self.mean is not None else []
+        rows += [_row(s, told=told) for s in self.sources if not s.training]
+        parts = [markdown_table(header, rows), self._legend()]
+        if self.left_out:
+            parts.append(f"No validation object in: {', '.join(self.left_out)}.")
+        return "\n\n".join(parts)
+
+    def _legend(self) -> str:
+        n, target = len(self.objects), self.protocol.target
+        return (
+            f"{self.model} on {self.device}, {self.dtype}; {n} objects of at least "
+            f"{self.protocol.least_area} pixels in {self.seconds:.0f} s "
+            f"({self.seconds / max(n, 1):.1f} s each). IoU from one click at the most interior "
+            "point, after each correction click, and from the tight box; boundary: boundary IoU of "
+            "the box's mask where the truth's edges are precise; low: of its low-resolution mask. "
+            f"NoC: clicks to an IoU of {target:g}, at most {self.protocol.corrections + 1}. "
+            "window: side of the window found from the click over the one that the object's size "
+            "calls for; off: share of objects where that is below 1/2 or above 2. "
+            "Sources below the mean are not in it."
+        )
+
+
+def _row(s: SourceFigures, *, told: bool) -> list[str]:
+    sized = [figure(s.sized_click)] if told else []
+    values = [s.click, *s.corrected]
+    return [
+        s.name if s.training else f"{s.name} (only measured)",
+        str(s.images),
+        str(s.objects),
+        *[figure(v) for v in values],
+        figure(s.noc, 2),
+        *sized,
+        *[figure(v) for v in (s.box, s.box_low, s.boundary, s.boundary_low)],
+        figure(s.window_ratio, 2),
+        figure(s.window_off, 2),
+    ]
+
+
+def source_figures(
+    name: str, objects: Sequence[ObjectScores], protocol: ClickProtocol, *, training: bool
+) -> SourceFigures:
+    """The means over the objects of one source, of which there is at least one."""
+    ratios = [o.window_ratio for o in objects]
+    tries = protocol.corrections + 1
+    counts = [noc((o.click, *o.corrected), target=protocol.target, at_most=tries) for o in objects]
+    return SourceFigures(
+        name=name,
+        training=training,
+        images=len({o.image for o in objects}),
+        objects=len(objects),
+        click=_mean(o.click for o in objects),
+        corrected=tuple(map(_mean, zip(*(o.corrected for o in objects), strict=True))),
+        noc=_mean(counts),
+        box=_mean(o.box for o in objects),
+        box_low=_mean(o.box_low for o in objects),
+        boundary=_mean_known(o.boundary for o in objects),
+        boundary_low=_mean_known(o.boundary_low for o in objects),
+        window_ratio=math.exp(_mean(math.log(r) for r in ratios)),
+        window_off=_mean(float(not 0.5 <= r <= 2) for r in ratios),
+        sized_click=_mean_known(o.sized_click for o in objects),
+    )
+
+
+def mean_of_sources(sources: Sequence[SourceFigures]) -> SourceFigures | None:
+    """The mean of those that train, each with weight 1 whatever its number of objects."""
+    own = [s for s in sources if s.training]
+    if not own:
+        return None
+    return SourceFigures(
+        name=f"mean of {len(own)} source{'s' * (len(own) > 1)}",
+        training=True,
+        images=sum(s.images for s in own),
+        objects=sum(s.objects for s in own),
+        click=_mean(s.click for s in own),
+        corrected=tuple(map(_mean, zip(*(s.corrected for s in own), strict=True))),
+        noc=_mean(s.noc for s in own),
+        box=_mean(s.box for s in own),
+        box_low=_mean(s.box_low for s in own),
+        boundary=_mean_known(s.boundary for s in own),
+        boundary_low=_mean_known(s.boundary_low for s in own),
+        window_ratio=math.exp(_mean(math.log(s.window_ratio) for s in own)),
+        window_off=_mean(s.window_off for s in own),
+        sized_click=_mean_known(s.sized_click for s in own),
+    )
+
+
+def _mean(values: Iterable[float]) -> float:
+    found: list[Any] = list(values)
+    return math.fsum(found) / len(found)
+
+
+def _mean_known(values: Iterable[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return _mean(known) if known else None

@@ -1,0 +1,158 @@
+"""An evaluation from a list of sources to a report, one object after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_pisam.evaluate.clicks import (
+    PER_IMAGE,
+    PER_SOURCE,
+    Asker,
+    ClickProtocol,
+    ObjectScores,
+    Target,
+    measure_object,
+    view_of,
+)
+from napari_pisam.evaluate.report import ClickReport, mean_of_sources, source_figures
+from napari_pisam.evaluate.subset import Targets, choose, image_name
+from napari_pisam.images.files import open_source
+from napari_pisam.images.labelled import (
+    LabelledDataError,
+    SourceConfig,
+    find_pairs,
+    load_sources,
+    read_labels,
+    split,
+)
+from napari_pisam.predict.predictor import Predictor, load_predictor
+from napari_pisam.prompts import PlacedMask
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an evaluation is: objects done, of how many (0 while they are being chosen)."""
+
+    done: int
+    total: int
+    source: str
+    image: str = ""
+
+
+def evaluate(
+    sources_toml: Path,
+    *,
+    data_root: Path,
+    model: str | Path | Predictor = "pisam-tiny",
+    per_image: int = PER_IMAGE,
+    per_source: int = PER_SOURCE,
+    only: Sequence[str] = (),
+) -> Generator[Progress, None, ClickReport]:
+    """Measure a model on the validation images of every source of a list.
+
+    sources_toml: `[[source]]` tables, as for training. data_root: what their folders are relative
+    to. model: of the zoo, a weights file, or a predictor. only: names of sources; empty for all.
+    Yields progress; closing the generator cancels. Returns the report. Raises LabelledDataError,
+    ImageError and CheckpointError, one sentence each.
+    """
+    wanted = chosen_sources(sources_toml, only)
+    predictor = load_predictor(model) if isinstance(model, (str, Path)) else model
+    protocol = ClickProtocol(per_image=per_image, per_source=per_source)
+    report = yield from measure(predictor, wanted, data_root, protocol=protocol)
+    return report
+
+
+def chosen_sources(path: Path, only: Sequence[str] = ()) -> list[SourceConfig]:
+    """The sources of a list, or those of them that are named.
+
+    Raises LabelledDataError for a list that cannot be read and for a name that is not in it.
+    """
+    sources = list(load_sources(path))
+    unknown = sorted(set(only) - {s.name for s in sources})
+    if unknown:
+        names = ", ".join(s.name for s in sources)
+        raise LabelledDataError(f"There is no source {unknown[0]!r}; there are {names}.")
+    return [s for s in sources if not only or s.name in only]
+
+
+def measure(
+    predictor: Predictor,
+    sources: Sequence[SourceConfig],
+    data_root: Path,
+    *,
+    protocol: ClickProtocol,
+) -> Generator[Progress, None, ClickReport]:
+    """`evaluate` with everything at hand, and with any protocol."""
+    chosen: list[tuple[SourceConfig, list[Targets]]] = []
+    for source in sources:
+        yield Progress(0, 0, source.name)
+        chosen.append((source, _targets(source, data_root, protocol)))
+    total = sum(len(t.objects) for _, targets in chosen for t in targets)
+    asker, found = Asker(predictor), list[ObjectScores]()
+    for source, targets in chosen:
+        for item in targets:
+            for scores in _image_scores(asker, source, item, protocol):
+                if scores is not None:
+                    found.append(scores)
+                yield Progress(len(found), total, source.name, image_name(item.pair))
+    return _report(predictor, sources, protocol, found)
+
+
+def _targets(source: SourceConfig, root: Path, protocol: ClickProtocol) -> list[Targets]:
+    _, held_back = split(find_pairs(root, source), source)
+    return choose(
+        held_back,
+        per_image=protocol.per_image,
+        per_source=protocol.per_source,
+        least_area=protocol.least_area,
+    )
+
+
+def _image_scores(
+    asker: Asker, source: SourceConfig, item: Targets, protocol: ClickProtocol
+) -> Generator[ObjectScores | None, None, None]:
+    """The scores of each object of an image; None between their stages."""
+    pair, name = item.pair, image_name(item.pair)
+    view = view_of(open_source(pair.image_path), f"{source.name}/{name}")
+    labels = read_labels(pair.mask_paths[0], pair.kind, protocol.least_area).labels
+    for chosen in item.objects:
+        mask = labels[chosen.y0 : chosen.y1, chosen.x0 : chosen.x1] == chosen.id
+        placed = PlacedMask(chosen.y0, chosen.x0, np.ascontiguousarray(mask))
+        target = Target(source.name, name, chosen.id, placed, source.boundary)
+        stages = measure_object(asker, view, target, protocol)
+        while True:
+            try:
+                next(stages)
+            except StopIteration as end:
+                yield end.value
+                break
+            yield None
+
+
+def _report(
+    predictor: Predictor,
+    sources: Sequence[SourceConfig],
+    protocol: ClickProtocol,
+    found: Sequence[ObjectScores],
+) -> ClickReport:
+    own = {s.name: [o for o in found if o.source == s.name] for s in sources}
+    figures = tuple(
+        source_figures(s.name, own[s.name], protocol, training=s.training)
+        for s in sources
+        if own[s.name]
+    )
+    return ClickReport(
+        model=predictor.name,
+        device=predictor.device,
+        dtype=predictor.dtype,
+        protocol=protocol,
+        sources=figures,
+        mean=mean_of_sources(figures),
+        objects=tuple(found),
+        left_out=tuple(s.name for s in sources if not own[s.name]),
+        seconds=sum(o.seconds for o in found),
+    )
