@@ -106,10 +106,7 @@ class Tile:
 def _intervals(length: int, core: int, halo: int) -> list[tuple[int, int, int, int]]:
     """(core start, core stop, window start, window stop) along one axis."""
     cuts = [*range(0, length, core), length]
-    return [
-        (a, b, max(0, a - halo), min(length, b + halo))
-        for a, b in pairwise(cuts)
-    ]
+    return [(a, b, max(0, a - halo), min(length, b + halo)) for a, b in pairwise(cuts)]
 
 
 def tile_grid(height: int, width: int, *, core: int, halo: int) -> Iterator[Tile]:

@@ -123,24 +123,29 @@ def test_a_correction_changes_the_answer_and_leaves_the_low_resolution_mask(toy:
 def test_a_correction_does_not_encode_again(
     toy: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = []
-    encode = toy.model.encode
-    monkeypatch.setattr(toy.model, "encode", lambda pixels: calls.append(1) or encode(pixels))
-    state = toy.model.mask_decoder.prompt_state
-    monkeypatch.setattr(
-        toy.model.mask_decoder, "prompt_state", lambda *a, **k: calls.append(2) or state(*a, **k)
-    )
+    calls: list[str] = []
+
+    def counted(name: str, whole: Any) -> Any:
+        def call(*given: Any, **named: Any) -> Any:
+            calls.append(name)
+            return whole(*given, **named)
+
+        return call
+
+    decoder = toy.model.mask_decoder
+    monkeypatch.setattr(toy.model, "encode", counted("encode", toy.model.encode))
+    monkeypatch.setattr(decoder, "prompt_state", counted("decode", decoder.prompt_state))
     embedding = toy.embed(picture())
     prompt = Prompt(points=(Click(40, 40),))
     toy.predict(embedding, prompt)
-    assert calls == [1, 2]
+    assert calls == ["encode", "decode"]
     toy.predict(embedding, replace(prompt, corrections=(Click(20, 30, True),)))
-    assert calls == [1, 2]
+    assert calls == ["encode", "decode"]
 
 
 @pytest.mark.parametrize("corrections", [(), (Click(42, 44, False), Click(30, 41, True))])
 def test_looking_only_where_the_answer_can_be_changes_no_pixel_of_the_mask(
-    corrections: tuple[Click, ...],
+    corrections: tuple[Click, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everywhere, only_there = (
         Predictor(toy_model(), name="toy", dtype="float32", everywhere=e) for e in (True, False)
@@ -156,7 +161,7 @@ def test_looking_only_where_the_answer_can_be_changes_no_pixel_of_the_mask(
             found = state(*a, **k)
             return replace(found, low_res_logits=found.low_res_logits.clamp(-1, 1) + bias)
 
-        decoder.prompt_state = nearby
+        monkeypatch.setattr(decoder, "prompt_state", nearby)
     prompt = Prompt(points=(Click(40, 40),), corrections=corrections)
     a, b = (p.predict(p.embed(picture()), prompt) for p in (everywhere, only_there))
     there = slice(4 * 4, 12 * 4)
