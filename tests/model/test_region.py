@@ -28,7 +28,8 @@ SIDE, SIZE = CONFIG.low, CONFIG.window
 def decoder() -> PiDecoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        made = PiDecoder(CONFIG, "pi").eval()
+        made = PiDecoder(CONFIG, "pi")
+        made.eval()
         for parameter in made.parameters():
             torch.nn.init.normal_(parameter, std=0.3)
     return made

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from napari_pisam.model.config import CONFIGS
-from napari_pisam.model.decoder import DecoderKind
+from napari_pisam.model.config import CONFIGS, DecoderKind
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.predict.predictor import Predictor
 

@@ -16,7 +16,7 @@ from napari_pisam import Box, Click, PlacedMask, Prompt, Window
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ImageError
 from napari_pisam.predict.cache import EmbeddingCache
-from napari_pisam.predict.predictor import Predictor
+from napari_pisam.predict.predictor import MaskResult, Predictor
 from napari_pisam.predict.request import PredictRequest, process
 from tests.predict.conftest import toy_model
 
@@ -69,7 +69,7 @@ def test_the_same_box_gives_the_same_mask_whatever_surrounds_it(toy: Predictor) 
 
 def _process(
     predictor: Predictor, image: NDArray[np.uint16], prompt: Prompt, window: Window | None = None
-):  # type: ignore[no-untyped-def]
+) -> MaskResult:
     from napari_pisam.images.source import ArraySource
 
     request = PredictRequest(

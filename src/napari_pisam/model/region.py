@@ -94,6 +94,7 @@ def object_feature_on(embedder: ObjectEmbedder, state: PromptState, region: Regi
     parts = [cut(x, region)]
     for branch in (embedder.aspp1, embedder.aspp2):
         deformable, norm, activation = branch.atrous_conv
+        assert isinstance(deformable, DeformableConv)
         parts.append(activation(norm(_deformed(deformable, x, region))))
     out: Tensor = embedder.conv_out(torch.cat(parts, 1))
     return out

@@ -13,11 +13,11 @@ from torch import Tensor
 from napari_pisam.geometry import Window, box_xyxy_input, points_xy_input, points_xy_unit
 from napari_pisam.images.resample import logits_at_image
 from napari_pisam.model.decoder import PromptState
+from napari_pisam.model.deform import Region
 from napari_pisam.model.layers import normalise
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.model.region import (
     HEAD_MARGIN,
-    Region,
     answer_region,
     cut,
     grown,
