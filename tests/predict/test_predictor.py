@@ -87,7 +87,8 @@ def _process(
             words.append(next(steps))
         except StopIteration as end:
             assert words[-1] == "decode"
-            return end.value
+            result: MaskResult = end.value
+            return result
 
 
 def test_a_correction_without_a_sign_means_the_opposite_of_the_mask_there(toy: Predictor) -> None:
