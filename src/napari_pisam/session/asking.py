@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from napari_pisam.geometry import Window
+from napari_pisam.prompts import Click
 from napari_pisam.session.history import History, Running
 from napari_pisam.session.plane import Ask, ImagePlane
 
@@ -89,3 +90,14 @@ def window_to_keep(running: Running) -> Window | None:
     if not all(answer.window.contains(click) for click in prompt.corrections):
         return None
     return answer.window
+
+
+def signed_by_mask(running: Running, corrections: tuple[Click, ...]) -> tuple[Click, ...]:
+    """The corrections, the last one with its sign where the mask before it is at hand."""
+    answer = running.answer
+    if answer is None or not corrections or corrections[-1].positive is not None:
+        return corrections
+    *before, last = corrections
+    if replace(running.prompt, corrections=tuple(before)) != answer.prompt:
+        return corrections
+    return (*before, Click(last.y, last.x, not answer.covers(last)))

@@ -17,7 +17,7 @@ from psygnal import Signal
 
 from napari_pisam.prompts import Box, Click, PlacedMask, Prompt
 from napari_pisam.session.answer import Answer
-from napari_pisam.session.asking import Desk, Questions
+from napari_pisam.session.asking import Desk, Questions, signed_by_mask
 from napari_pisam.session.book import Book, BookEdit
 from napari_pisam.session.canvas import CanvasError, Canvases, LabelCanvas
 from napari_pisam.session.history import Running, Step
@@ -156,13 +156,12 @@ class Session:
         self._say_prompt("points", points=points)
 
     def set_corrections(self, corrections: tuple[Click, ...]) -> None:
-        """Replace the corrections; those without a sign get the opposite of the mask under them."""
-        running = self.running
-        if running is not None and running.answer is not None and running.settled:
-            corrections = tuple(
-                Click(c.y, c.x, not running.answer.covers(c)) if c.positive is None else c
-                for c in corrections
-            )
+        """Replace the corrections; a new one without a sign gets the opposite of the mask there.
+
+        Of several without one, each goes by the mask of those before it: the model tells them.
+        """
+        if self.running is not None:
+            corrections = signed_by_mask(self.running, corrections)
         self._say_prompt("corrections", corrections=corrections)
 
     def set_box(self, box: Box | None) -> None:

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
 MAKERS: dict[str, Callable[[Image], Layer]] = {
-    PREVIEW: lambda image: new_preview_layer(PREVIEW, image),
     UNSURE: lambda image: new_preview_layer(UNSURE, image),
+    PREVIEW: lambda image: new_preview_layer(PREVIEW, image),
     BOX: new_box_layer,
     PROMPTS: lambda image: new_points_layer(PROMPTS, image),
     CORRECTIONS: lambda image: new_points_layer(CORRECTIONS, image),
 }
+
+ORDER = tuple(MAKERS)
+"""From the lowest to the topmost."""
 
 
 class HelperLayers:
@@ -56,8 +59,18 @@ class HelperLayers:
             layer = self._layers[role] = MAKERS[role](image)
             self._made(role, layer)
             with keeping_selection(self._viewer):
-                self._viewer.layers.append(layer)
+                self._viewer.layers.insert(self._place_of(role), layer)
         return layer
+
+    def _place_of(self, role: str) -> int:
+        """On top of everything, but doubt below the mask, and both and boxes below the points."""
+        above = ORDER[ORDER.index(role) + 1 :]
+        layers = list(self._viewer.layers)
+        places = [i for i, found in enumerate(layers) if self._role_held(found) in above]
+        return min(places, default=len(layers))
+
+    def _role_held(self, layer: Layer) -> str | None:
+        return next((role for role, found in self._layers.items() if found is layer), None)
 
     def follow(self, image: Image) -> None:
         """Give every layer the image's transform."""

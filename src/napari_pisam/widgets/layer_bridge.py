@@ -94,13 +94,14 @@ class LayerBridge:
         """The viewer's camera, which moved in napari 0.9."""
         return self.viewer.scene.camera if hasattr(self.viewer, "scene") else self.viewer.camera
 
-    def close(self) -> None:
-        """Let go of the viewer; our layers go too, kept labels stay."""
+    def close(self, *, viewer_lives: bool = True) -> None:
+        """Let go of the viewer; our layers go too while it lives, kept labels stay."""
         self._disconnect()
         self._let_go_image()
         self.session.changed.disconnect(self.show)
         self.targets.close()
-        self.helpers.drop_all()
+        if viewer_lives:
+            self.helpers.drop_all()
 
     # Which image, which plane.
 

@@ -71,6 +71,9 @@ class Panel(QWidget):
             section = QCollapsible(title)
             section.setContent(content)
             section.setDuration(0)
+            inside = section.layout()
+            if inside is not None:
+                inside.setContentsMargins(0, 0, 0, 0)
             section.collapse(animate=False)
             layout.addWidget(section)
         self.status = StatusLine()

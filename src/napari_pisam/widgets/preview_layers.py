@@ -32,6 +32,8 @@ NAMES = {PREVIEW: "Pi-SAM mask", UNSURE: "Pi-SAM unsure", BOX: "Pi-SAM box"}
 BAND = 6.0
 BOX_LINE = 2.0
 FILL_ALPHA = 0.3
+CERTAIN = 0.35
+"""Doubt below this, of 1, is not drawn: beyond a band round the edge the model is sure enough."""
 
 
 def relief_colormap() -> Colormap:
@@ -55,8 +57,8 @@ def doubt_colormap() -> Colormap:
     """Clear where the model is certain, strong where it tosses a coin."""
     from napari.utils.colormaps import Colormap
 
-    colours = [rgba(DOUBT, 0.0), rgba(DOUBT, 0.1), rgba(DOUBT, 0.9)]
-    return Colormap(colours, controls=[0.0, 0.15, 1.0], name="pi-sam unsure")
+    colours = [rgba(DOUBT, 0.0), rgba(DOUBT, 0.0), rgba(DOUBT, 0.9)]
+    return Colormap(colours, controls=[0.0, CERTAIN, 1.0], name="pi-sam unsure")
 
 
 def _empty(image: Image) -> NDArray[np.uint8]:

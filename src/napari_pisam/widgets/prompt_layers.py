@@ -96,7 +96,7 @@ def plane_clicks(
     """
     y_axis, x_axis = (axis for axis, position in enumerate(index) if position is None)
     clicks = []
-    for row, positive in zip(np.asarray(layer.data), _signs(layer, role), strict=True):
+    for row, positive in zip(np.asarray(layer.data), signs_of(layer, role), strict=True):
         if _lies_on(row, index) and tuple(row) not in others:
             clicks.append(Click(float(row[y_axis]), float(row[x_axis]), positive))
     return tuple(clicks)
@@ -115,7 +115,8 @@ def rows_elsewhere(
     return [row for row in rows if tuple(row) not in known and not _lies_on(row, index)]
 
 
-def _signs(layer: Points, role: str) -> list[bool | None]:
+def signs_of(layer: Points, role: str) -> list[bool | None]:
+    """The sign of every point of a layer; silence means yes for a prompt, ask for a correction."""
     silent = True if role == PROMPTS else None
     count = len(layer.data)
     if KIND not in layer.features:

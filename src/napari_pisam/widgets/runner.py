@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 # The window is drawn before the model gets the processor; on Linux a thread has its own niceness.
 WORKER_NICENESS = 5
+LOOK_ROUND_SECONDS = 0.5
 
 
 class Answers(Protocol):
@@ -56,7 +57,8 @@ class Runner(QObject):
         self._prepare = False
         self._wake = threading.Condition()
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="pi-sam", daemon=True)
+        # Not a daemon: Python would pull the floor from under a computation when it ends.
+        self._thread = threading.Thread(target=self._run, name="pi-sam", daemon=False)
         self._thread.start()
 
     def submit(self, ask: Ask) -> None:
@@ -92,7 +94,9 @@ class Runner(QObject):
         while True:
             with self._wake:
                 while not (self._waiting or self._prepare or self._closing):
-                    self._wake.wait()
+                    self._wake.wait(LOOK_ROUND_SECONDS)
+                    # A script may end without closing anything.
+                    self._closing |= not threading.main_thread().is_alive()
                 if self._closing:
                     return
                 engine, self._prepare = self._engine, False

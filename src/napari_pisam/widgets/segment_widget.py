@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QApplication, QComboBox, QVBoxLayout, QWidget
 
-from napari_pisam.session.engine import Engine
 from napari_pisam.session.journal import ImageIdentity, Restored, tidy
 from napari_pisam.session.keeping import KeptObject
 from napari_pisam.session.options import Options
@@ -18,6 +18,7 @@ from napari_pisam.widgets.banner import STAGES, WORKING, Mode, mode_of
 from napari_pisam.widgets.busy import BusyBar
 from napari_pisam.widgets.image_plane import Look
 from napari_pisam.widgets.keys_panel import chosen_keys
+from napari_pisam.widgets.model_loading import engine_for
 from napari_pisam.widgets.panel import Panel
 from napari_pisam.widgets.prompt_layers import CORRECTIONS, PROMPTS
 from napari_pisam.widgets.runner import Answers, Runner
@@ -30,17 +31,6 @@ if TYPE_CHECKING:
     from napari_pisam.session.answer import Answer
 
 NEW_LABELS = "New layer"
-
-
-def engine_for(model: str) -> Answers:
-    """The engine that answers with a model: a name of the zoo, or the path of a weights file."""
-
-    def load() -> Any:
-        from napari_pisam.predict.predictor import load_predictor
-
-        return load_predictor(model)
-
-    return Engine(load)
 
 
 class _Earlier(QObject):
@@ -182,6 +172,11 @@ class SegmentWidget(QWidget):
 
     # What happens.
 
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
+        """See Qt; only now is it known which window the panel is in."""
+        self._ending.window = self.window()
+        super().showEvent(event)
+
     def _connect(self) -> None:
         work, panel, runner = self.work, self.panel, self.runner
         self.session.asked.connect(runner.submit)
@@ -321,7 +316,10 @@ class SegmentWidget(QWidget):
         self._last_answer = self.answer or self._last_answer
         objects = self.objects
         panel.table.objects.show(objects)
-        panel.objects_title.setText(f"{len(objects)} objects" if objects else "Objects")
+        count = len(objects)
+        panel.objects_title.setText(
+            "Objects" if not count else f"{count} object{'s' * (count > 1)}"
+        )
         panel.keeping.show_automatic_size(session.typical_size)
         orphans = self.bridge.targets.orphans
         panel.put_back.setVisible(bool(orphans))
@@ -362,8 +360,16 @@ class _Ending:
 
     def __init__(self, runner: Runner, work: Workspace) -> None:
         self._runner, self._work = runner, work
+        self.window: QWidget | None = None
 
     def end(self, *_: object) -> None:
         """Stop the worker, give the viewer back."""
-        self._work.close()
-        self._runner.close()
+        self._work.close(viewer_lives=self._window_lives())
+        self._runner.close(timeout=0.2)
+
+    def _window_lives(self) -> bool:
+        """Whether only the dock was closed; a window that is going is hidden or gone already."""
+        try:
+            return self.window is not None and self.window.isVisible()
+        except RuntimeError:
+            return False

@@ -84,15 +84,18 @@ class Workspace:
         self.viewer.layers.selection.events.active.connect(self._on_changed)
         self._on_target()
 
-    def close(self) -> None:
-        """Let go of the viewer; kept objects stay in their labels."""
+    def close(self, *, viewer_lives: bool = True) -> None:
+        """Let go of the viewer; kept objects stay in their labels.
+
+        viewer_lives: False when the window is going too, and no layer may be touched any more.
+        """
         if self._closed:
             return
         self._closed = True
         self.viewer.layers.selection.events.active.disconnect(self._on_changed)
         self.keys.close()
         self.mouse.close()
-        self.bridge.close()
+        self.bridge.close(viewer_lives=viewer_lives)
 
     # Commands.
 
