@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from segment_anything.modeling import ImageEncoderViT
+from torch import Tensor
 
 from napari_pisam import zoo
 from napari_pisam.geometry import Window, square_window
 from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
 from napari_pisam.images.resample import window_input
 from napari_pisam.images.source import ImageError, ImageSource, as_source, best_level
+from napari_pisam.model.attention import accelerate_encoder, encode_steps
 from napari_pisam.model.layers import normalise
 from napari_pisam.model.loading import load_model
 from napari_pisam.model.pisam import PiSam
@@ -65,6 +68,8 @@ class Predictor:
         self.name, self.device = name, str(chosen)
         self.dtype = str(self._dtype).removeprefix("torch.")
         self.model = model.to(chosen).eval()
+        if isinstance(model.image_encoder, ImageEncoderViT):
+            accelerate_encoder(model.image_encoder, dtype=self._dtype)
         self.window_size = model.config.window
         self.looks = LookPolicy()
         self._decoder = PromptDecoder(
@@ -116,9 +121,8 @@ class Predictor:
         """`embed` in steps, yielding a word after each; closing it between two cancels it."""
         pixels = self._read(source, window, intensity, channels)
         yield "read"
+        embedding, early = yield from self._encode(pixels)
         with torch.inference_mode(), self._decoder.autocast():
-            there = torch.from_numpy(pixels).to(self._device).permute(2, 0, 1)[None]
-            embedding, early = self.model.encode(normalise(there))
             feature = None
             if self.model.kind != "sam":
                 feature = self.model.mask_decoder.window_feature(embedding, early)
@@ -133,6 +137,25 @@ class Predictor:
             image_width=source.width,
             model=self.name,
         )
+
+    def _encode(self, pixels: Any) -> Generator[str, None, tuple[Tensor, Tensor]]:
+        """Embedding and early features, yielding after each block of a ViT."""
+        there = torch.from_numpy(pixels).to(self._device).permute(2, 0, 1)[None]
+        encoder = self.model.image_encoder
+        if not isinstance(encoder, ImageEncoderViT):
+            with torch.inference_mode(), self._decoder.autocast():
+                embedding, early = self.model.encode(normalise(there))
+            return embedding, early
+        steps = encode_steps(encoder, normalise(there))
+        while True:
+            # the mode is the thread's: it must not be left on while the generator is away
+            try:
+                with torch.inference_mode():
+                    next(steps)
+            except StopIteration as end:
+                embedding, early = end.value
+                return embedding, early
+            yield "block"
 
     def _read(
         self,

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from napari_pisam.model.attention import encode as encode_vit
 from napari_pisam.model.config import ModelConfig
 from napari_pisam.model.encoders.lite import LiteEncoder
-from napari_pisam.model.encoders.vit import build_vit, encode_vit
+from napari_pisam.model.encoders.vit import build_vit
 
 __all__ = ["Encoded", "LiteEncoder", "build_encoder", "build_vit", "encode"]
 
