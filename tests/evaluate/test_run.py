@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from napari_pisam.evaluate.clicks import ClickProtocol
 from napari_pisam.evaluate.report import ClickReport
@@ -97,6 +98,13 @@ def test_chosen_sources_alone(listed: Path) -> None:
     steps = evaluate(listed, data_root=listed.parent, model=seer(), only=("smal",))
     with pytest.raises(LabelledDataError, match="no source 'smal'; there are large, small"):
         next(steps)
+
+
+def test_a_mask_of_another_size_is_told(listed: Path) -> None:
+    Image.new("L", (40, 50)).save(listed.parent / "large/images/held_1.png")
+    steps = evaluate(listed, data_root=listed.parent, model=seer(), only=("large",))
+    with pytest.raises(LabelledDataError, match="50 x 40 pixels and its mask 90 x 200"):
+        finished(steps)
 
 
 def test_two_runs_are_equal(listed: Path) -> None:

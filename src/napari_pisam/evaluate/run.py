@@ -44,7 +44,7 @@ class Progress:
 
 
 def evaluate(
-    sources_toml: Path,
+    sources_toml: Path | str,
     *,
     data_root: Path,
     model: str | Path | Predictor = "pisam-tiny",
@@ -66,7 +66,7 @@ def evaluate(
     return report
 
 
-def chosen_sources(path: Path, only: Sequence[str] = ()) -> list[SourceConfig]:
+def chosen_sources(path: Path | str, only: Sequence[str] = ()) -> list[SourceConfig]:
     """The sources of a list, or those of them that are named.
 
     Raises LabelledDataError for a list that cannot be read and for a name that is not in it.
@@ -119,6 +119,11 @@ def _image_scores(
     pair, name = item.pair, image_name(item.pair)
     view = view_of(open_source(pair.image_path), f"{source.name}/{name}")
     labels = read_labels(pair.mask_paths[0], pair.kind, protocol.least_area).labels
+    if labels.shape != (view.source.height, view.source.width):
+        raise LabelledDataError(
+            f"{source.name}: {name} has {view.source.height} x {view.source.width} pixels and its "
+            f"mask {labels.shape[0]} x {labels.shape[1]}: they should be of one size."
+        )
     for chosen in item.objects:
         mask = labels[chosen.y0 : chosen.y1, chosen.x0 : chosen.x1] == chosen.id
         placed = PlacedMask(chosen.y0, chosen.x0, np.ascontiguousarray(mask))
