@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TypeVar
-
 import numpy as np
 import pytest
 
@@ -16,6 +13,7 @@ from napari_pisam.evaluate.clicks import (
     tight_box,
     view_of,
 )
+from napari_pisam.evaluate.run import finish
 from napari_pisam.geometry import Window
 from napari_pisam.images.source import ArraySource
 from napari_pisam.metrics import iou
@@ -26,17 +24,7 @@ from napari_pisam.prompts import Box, Click, PlacedMask, Prompt
 from napari_pisam.simulate import next_correction
 from tests.evaluate.seer import Labels, Seer, seer, squares
 
-T = TypeVar("T")
 SIDE = 30
-
-
-def finished(steps: Generator[str, None, T]) -> T:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            value: T = end.value
-            return value
 
 
 def target_of(labels: Labels, value: int, *, boundary: bool = True) -> Target:
@@ -54,7 +42,7 @@ def scores(
     labels = squares([SIDE]) if labels is None else labels
     view = view_of(ArraySource(labels), "a")
     target = target_of(labels, 1, boundary=boundary)
-    return finished(measure_object(Asker(predictor), view, target, protocol or ClickProtocol()))
+    return finish(measure_object(Asker(predictor), view, target, protocol or ClickProtocol()))
 
 
 def overlap(shift: int, side: int = SIDE) -> float:
@@ -115,7 +103,7 @@ def test_the_answers_are_those_of_segment() -> None:
     image = rng.integers(0, 255, (80, 100, 3), np.uint8)
     truth = PlacedMask(20, 30, np.ones((21, 15), np.bool_))
     predictor = Predictor(PiSam(config_of("toy")), name="toy", device="cpu")
-    found = finished(
+    found = finish(
         measure_object(
             Asker(predictor),
             view_of(ArraySource(image), "a"),

@@ -10,7 +10,7 @@ from PIL import Image
 
 from napari_pisam.evaluate.clicks import ClickProtocol
 from napari_pisam.evaluate.report import ClickReport
-from napari_pisam.evaluate.run import Progress, evaluate, measure
+from napari_pisam.evaluate.run import Progress, evaluate, finish, measure
 from napari_pisam.evaluate.subset import choose, image_name
 from napari_pisam.images.labelled import LabelledDataError, SourceConfig, find_pairs, load_sources
 from tests.evaluate.seer import Seer, seer, squares, write_source
@@ -109,8 +109,8 @@ def test_a_mask_of_another_size_is_told(listed: Path) -> None:
 
 def test_two_runs_are_equal(listed: Path) -> None:
     def once() -> list[tuple[str, int, float]]:
-        steps = evaluate(listed, data_root=listed.parent, model=seer(1), per_image=1)
-        return [(o.image, o.object_id, o.click) for o in finished(steps)[0].objects]
+        report = finish(evaluate(listed, data_root=listed.parent, model=seer(1), per_image=1))
+        return [(o.image, o.object_id, o.click) for o in report.objects]
 
     assert once() == once()
 
