@@ -127,4 +127,4 @@ def tile_grid(height: int, width: int, *, core: int, halo: int) -> Iterator[Tile
 
 def mask_span(placed: PlacedMask) -> int:
     """The longer side of a mask's bounding box, image pixels; 0 when it is empty."""
-    return max(placed.cropped().mask.shape)
+    return int(max(placed.cropped().mask.shape))
