@@ -13,6 +13,11 @@ def dihedral(array: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(out[..., ::-1] if turn >= 4 else out)
 
 
+def mirrored(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Left and right exchanged, (..., rows, columns)."""
+    return np.ascontiguousarray(array[..., ::-1])
+
+
 def photometric(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Gamma, contrast, brightness, inversion, colour, blur and noise, each drawn now and then.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -29,20 +30,30 @@ class StepBatch(NamedTuple):
 
 
 class StepDataset(Dataset[StepBatch]):
-    """Batch of step i, drawn from (seed, rank, i) and nothing else."""
+    """Batch of step i, drawn from (*seed, i) and nothing else; seed: of the run, of the process."""
 
-    def __init__(self, sampler: CropSampler, *, crops: int, low: int, seed: int, rank: int) -> None:
+    def __init__(
+        self,
+        sampler: CropSampler,
+        *,
+        crops: int,
+        low: int,
+        prompts: Mapping[str, float],
+        seed: tuple[int, int],
+    ) -> None:
         self.sampler, self.crops, self.low = sampler, crops, low
-        self.seed, self.rank = seed, rank
+        self.prompts, self.seed = prompts, seed
 
     def __getitem__(self, step: int) -> StepBatch:
-        rng = np.random.default_rng((self.seed, self.rank, step))
+        rng = np.random.default_rng((*self.seed, step))
         crops = [self.sampler.draw(rng) for _ in range(self.crops)]
         return StepBatch(
             step,
             torch.from_numpy(np.stack([c.pixels for c in crops])),
             tuple(
-                CropBatch(torch.from_numpy(c.masks), draw_prompts(c.masks, rng, self.low))
+                CropBatch(
+                    torch.from_numpy(c.masks), draw_prompts(c.masks, rng, self.low, self.prompts)
+                )
                 for c in crops
             ),
         )

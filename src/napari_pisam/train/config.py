@@ -20,6 +20,8 @@ __all__ = ["ConfigError", "SourceConfig", "Stage", "TrainConfig", "load_config"]
 
 Stage = Literal["encoder", "decoder", "interactor"]
 Context = Literal["crop", "window"]
+WindowKind = Literal["object", "whole"]
+Augment = Literal["microscopy", "flip", "none"]
 
 
 class ConfigError(ValueError):
@@ -39,13 +41,21 @@ class TrainConfig:
     "interactor", whether clicks act on that "crop" or, as in prediction, on the whole "window".
     losses: names of those to be summed; empty for the stage's own. missing: whether a source whose
     folders are not there ends the run or is left out of it.
+    epochs: passes over all training images, in the place of steps and epoch; 0 to count steps.
+    floor: share of the learning rate that is left at the end; clip: largest norm of the gradient,
+    0 for any. window: "object", a square round an object at many scales; "whole", the image
+    squeezed into the square, jittered by 0.8 to 1.6. augment: what happens to the pixels; "flip"
+    mirrors left and right only. prompts: odds by kind of prompt, see PROMPT_ODDS; empty for the
+    usual mixture. synthetic: share of crops with drawn thin structures. second_pass: how often
+    the answer is given back as a prompt. ema: decay of the average that is written as the weights.
+    licence: a line for the model file.
     """
 
     name: str
     stage: Stage
     sources: tuple[SourceConfig, ...]
     model: str = "tiny"
-    kind: str = "pi"
+    kind: Literal["pi"] = "pi"
     init: tuple[str, ...] = ()
     learning_rates: dict[str, float] = field(default_factory=dict)
     steps: int = 1000
@@ -66,15 +76,26 @@ class TrainConfig:
     context: Context = "crop"
     losses: tuple[str, ...] = ()
     missing: Literal["stop", "skip"] = "stop"
+    epochs: int = 0
+    floor: float = 0.01
+    clip: float = 5.0
+    window: WindowKind = "object"
+    augment: Augment = "microscopy"
+    prompts: dict[str, float] = field(default_factory=dict)
+    licence: str = ""
 
 
 LEAST = {
     **dict.fromkeys(("steps", "epoch", "crops", "objects", "high_objects"), 1),
     **dict.fromkeys(("warmup", "weight_decay", "ema", "seed", "workers", "feature_crop"), 0),
-    **dict.fromkeys(("synthetic", "second_pass"), 0),
+    **dict.fromkeys(("synthetic", "second_pass", "epochs", "floor", "clip"), 0),
 }
 """The smallest value of each number."""
-SHARES = ("ema", "synthetic", "second_pass")
+PROMPT_ODDS = {"click": 0.42, "box": 0.30, "points": 0.12, "box_mask": 0.08, "click_mask": 0.08}
+"""The usual mixture: one click; a box; two to four points, some off the object, now and then with
+a box; a box or a click with a rough mask."""
+LOSS_NAMES = ("sam", "iou", "low", "high", "corrected")
+SHARES = ("ema", "synthetic", "second_pass", "floor")
 """What is a share, at most 1."""
 
 
@@ -119,6 +140,16 @@ def _check_numbers(config: TrainConfig, where: str) -> None:
     for name in SHARES:
         if getattr(config, name) > 1:
             raise ConfigError(f"{where}: {name} should be at most 1, not {getattr(config, name)}.")
+    for name, odds in config.prompts.items():
+        if name not in PROMPT_ODDS or odds < 0:
+            raise ConfigError(
+                f"{where}: prompts are odds of {', '.join(PROMPT_ODDS)}, each from 0."
+            )
+    if config.prompts and not sum(config.prompts.values()):
+        raise ConfigError(f"{where}: prompts are odds, and at least one should be more than 0.")
+    for name in config.losses:
+        if name not in LOSS_NAMES:
+            raise ConfigError(f"{where}: losses are some of {', '.join(LOSS_NAMES)}, not {name!r}.")
     for prefix, rate in config.learning_rates.items():
         if rate < 0:
             raise ConfigError(f"{where}: the learning rate of {prefix!r} should not be negative.")

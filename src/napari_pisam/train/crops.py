@@ -5,6 +5,7 @@ A crop is drawn from its number alone, so that a resumed run sees what an unbrok
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,21 +14,36 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_pisam.geometry import Window, square_window
-from napari_pisam.images.labelled import LabelledImage, LabelledObject, LabelMap
+from napari_pisam.images.labelled import LabelledDataError, LabelledImage, LabelledObject, LabelMap
 from napari_pisam.images.resample import window_input
-from napari_pisam.train.augment import dihedral, photometric
+from napari_pisam.train.augment import dihedral, mirrored, photometric
 from napari_pisam.train.synthetic import thin_structures
 
 EXTRA_MAPS = 0.15
 LEAST_INPUT_AREA = 24
 
 
+KEPT_BYTES = 3 * 10**9
+"""Images and labels that one process keeps in memory; beyond, what was not used longest goes."""
+WHOLE_PAD = 128
+"""What stands beside a whole image that is smaller than its square."""
+JITTER = (0.8, 1.6)
+MOST_TRIES = 1000
+
+
 @dataclass(frozen=True, slots=True)
-class CropSize:
-    """size: side of the square the model sees, pixels; objects: masks a crop may hold."""
+class CropStyle:
+    """How crops are drawn.
+
+    size: side of the square the model sees, pixels; objects: masks a crop may hold; synthetic:
+    share with drawn thin structures; window, augment: see TrainConfig.
+    """
 
     size: int
     objects: int
+    synthetic: float = 0.0
+    window: str = "object"
+    augment: str = "microscopy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,20 @@ def draw_window(
     return square_window(y + shift[0], x + shift[1], side)
 
 
+def whole_window(height: int, width: int, style: CropStyle, rng: np.random.Generator) -> Window:
+    """The image squeezed into the square, enlarged or reduced; unless nothing is augmented.
+
+    Enlarged, a random part of it is seen; reduced, it lies at the upper left.
+    """
+    if style.augment == "none":
+        return Window(0, 0, height, width)
+    scale = rng.uniform(*JITTER)
+    h, w = max(1, round(height / scale)), max(1, round(width / scale))
+    y = int(rng.integers(height - h + 1)) if h < height else 0
+    x = int(rng.integers(width - w + 1)) if w < width else 0
+    return Window(y, x, h, w)
+
+
 def _soft_mask(
     labels: NDArray[np.int32], item: int, box: tuple[int, int, int, int], size: int
 ) -> NDArray[np.uint8]:
@@ -87,11 +117,11 @@ def cut_crop(
     *,
     window: Window,
     first: int,
-    shape: CropSize,
+    style: CropStyle,
     rng: np.random.Generator,
 ) -> Crop | None:
     """The crop of that window; `first` leads its masks, others follow; None if it is hidden."""
-    size = shape.size
+    size = style.size
     height, width = label_map.labels.shape
     inside = window.inside(height, width)
     if inside is None:
@@ -105,8 +135,11 @@ def cut_crop(
     )
     y1 = max(round((inside.y + inside.height - window.y) * size / window.height), y0 + 1)
     x1 = max(round((inside.x + inside.width - window.x) * size / window.width), x0 + 1)
+    if style.window == "whole":
+        pixels[y1:] = WHOLE_PAD
+        pixels[:, x1:] = WHOLE_PAD
     masks = []
-    for item in _choose(labels, label_map, first, shape.objects, rng, window):
+    for item in _choose(labels, label_map, first, style.objects, rng, window):
         soft = _soft_mask(labels, item, (y0, x0, y1, x1), size)
         if (soft > 127).sum() >= LEAST_INPUT_AREA:
             masks.append(soft)
@@ -140,45 +173,59 @@ class CropSampler:
     """Draws crops: a source by weight, an image, a label map, an object, a window."""
 
     def __init__(
-        self,
-        sources: Sequence[tuple[float, Sequence[LabelledImage]]],
-        *,
-        size: int,
-        objects: int,
-        synthetic: float,
-        augment: bool = True,
+        self, sources: Sequence[tuple[float, Sequence[LabelledImage]]], style: CropStyle
     ) -> None:
         self.sources = [(w, list(images)) for w, images in sources if len(images)]
-        self.size, self.objects, self.synthetic = size, objects, synthetic
-        self.augment = augment
+        self.style = style
         weights = np.array([w for w, _ in self.sources], np.float64)
         self.odds = weights / weights.sum()
+        self.used: OrderedDict[int, LabelledImage] = OrderedDict()
 
     def draw(self, rng: np.random.Generator) -> Crop:
         """One crop; draws again while the object is hidden or the image has none."""
-        while True:
+        for _ in range(MOST_TRIES):
             _, images = self.sources[rng.choice(len(self.sources), p=self.odds)]
             image = images[rng.integers(len(images))]
-            extras = [m for m in image.maps[1:] if m.objects]
-            use_extra = self.augment and bool(extras) and rng.random() < EXTRA_MAPS
-            label_map = extras[rng.integers(len(extras))] if use_extra else image.maps[0]
-            if not label_map.objects:
-                continue
-            item = label_map.objects[rng.integers(len(label_map.objects))]
-            crop = cut_crop(
-                image,
-                label_map,
-                window=draw_window(item, label_map, self.size, rng),
-                first=item.id,
-                shape=CropSize(self.size, self.objects),
-                rng=rng,
-            )
+            crop = self._crop_of(image, rng)
+            self._keep(image)
             if crop is not None:
-                return self._changed(crop, rng) if self.augment else crop
+                return self._changed(crop, rng)
+        raise LabelledDataError(
+            f"No object was found in {MOST_TRIES} tries: check that the masks hold objects of a "
+            f"few pixels at least (value 0 is background)."
+        )
+
+    def _crop_of(self, image: LabelledImage, rng: np.random.Generator) -> Crop | None:
+        extras = [m for m in image.maps[1:] if m.objects]
+        use_extra = self.style.augment != "none" and bool(extras) and rng.random() < EXTRA_MAPS
+        label_map = extras[rng.integers(len(extras))] if use_extra else image.maps[0]
+        if not label_map.objects:
+            return None
+        item = label_map.objects[rng.integers(len(label_map.objects))]
+        if self.style.window == "whole":
+            height, width = label_map.labels.shape
+            window = whole_window(height, width, self.style, rng)
+        else:
+            window = draw_window(item, label_map, self.style.size, rng)
+        return cut_crop(image, label_map, window=window, first=item.id, style=self.style, rng=rng)
+
+    def _keep(self, image: LabelledImage) -> None:
+        """Let images go that were not used for long, when there are too many in memory."""
+        self.used[id(image)] = image
+        self.used.move_to_end(id(image))
+        held = sum(i.kept_bytes for i in self.used.values())
+        while held > KEPT_BYTES and len(self.used) > 1:
+            _, oldest = self.used.popitem(last=False)
+            held -= oldest.kept_bytes
+            oldest.forget()
 
     def _changed(self, crop: Crop, rng: np.random.Generator) -> Crop:
         pixels, masks = crop.pixels, crop.masks
-        if rng.random() < self.synthetic:
-            pixels, masks = thin_structures(pixels, rng, count=self.objects)
+        if self.style.augment == "none":
+            return crop
+        if self.style.augment == "flip":
+            return Crop(mirrored(pixels), mirrored(masks)) if rng.random() < 0.5 else crop
+        if rng.random() < self.style.synthetic:
+            pixels, masks = thin_structures(pixels, rng, count=self.style.objects)
         turn = int(rng.integers(8))
         return Crop(photometric(dihedral(pixels, turn), rng), dihedral(masks, turn))

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import torch
 
-from napari_pisam import __version__
 from napari_pisam.model.checkpoint import write_pisam
 from napari_pisam.model.config import config_of
-from napari_pisam.model.loading import architecture_of
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.train.config import TrainConfig
 from napari_pisam.train.initial import load_checkpoint
+from napari_pisam.train.states import metadata_of
 
 
 def export(config: TrainConfig, weights: Path, target: Path, *, licence: str) -> None:
@@ -24,19 +23,5 @@ def export(config: TrainConfig, weights: Path, target: Path, *, licence: str) ->
     """
     model = PiSam(config_of(config.model), "pi")
     load_checkpoint(model, weights)
-    size = model.config
-    training = {
-        "name": config.name,
-        "stage": config.stage,
-        "steps": config.steps,
-        "sources": [s.name for s in config.sources if s.training],
-        "learning_rates": dataclasses.asdict(config)["learning_rates"],
-    }
-    metadata = {
-        "architecture": architecture_of(size),
-        "window": size.window,
-        "licence": licence,
-        "training": training,
-        "version": __version__,
-    }
+    metadata = metadata_of(dataclasses.replace(config, licence=licence))
     write_pisam(target, model.state_dict(), metadata, dtype=torch.float16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
+
+from napari_pisam.train.config import PROMPT_ODDS
 
 DEPTH_SIDE = 128
 """Clicks are placed on masks reduced to this side: finer changes no prompt."""
@@ -29,12 +32,18 @@ class CropPrompts(NamedTuple):
     ambiguous: bool
 
 
-def draw_prompts(masks: NDArray[np.uint8], rng: np.random.Generator, low: int) -> CropPrompts:
+def draw_prompts(
+    masks: NDArray[np.uint8],
+    rng: np.random.Generator,
+    low: int,
+    odds: Mapping[str, float] | None = None,
+) -> CropPrompts:
     """One kind of prompt for all objects of a crop.
 
-    masks: uint8 (N, S, S). low: side of a mask prompt.
+    masks: uint8 (N, S, S). low: side of a mask prompt. odds: of some kinds of PROMPT_ODDS, the
+    others are not drawn; empty for all of them.
     """
-    kind = rng.choice(5, p=(0.42, 0.30, 0.12, 0.08, 0.08))
+    kind = int(rng.choice(len(PROMPT_ODDS), p=_shares(odds or PROMPT_ODDS)))
     points = labels = boxes = rough = None
     if kind in (0, 2, 4):
         count = 1 if kind != 2 else int(rng.integers(2, 5))
@@ -46,6 +55,11 @@ def draw_prompts(masks: NDArray[np.uint8], rng: np.random.Generator, low: int) -
     if kind in (3, 4):
         rough = torch.from_numpy(np.stack([rough_mask(m, rng, low) for m in masks]))[:, None]
     return CropPrompts(points, labels, boxes, rough, ambiguous=bool(kind == 0))
+
+
+def _shares(odds: Mapping[str, float]) -> list[float]:
+    total = 1.0 if odds is PROMPT_ODDS else sum(odds.values())
+    return [odds.get(name, 0.0) / total for name in PROMPT_ODDS]
 
 
 def draw_points(

@@ -104,9 +104,14 @@ class StageStep(nn.Module):
         for group in self.pi.groups(examples):
             if self.stage == "decoder":
                 tally.add("high", self.pi.high_loss(group, rng, generator))
-            elif (loss := self.pi.corrected_loss(group, rng, generator)) is not None:
-                tally.add("corrected", loss)
-        return tally.loss(self.config.losses or LOSSES[self.stage])
+            elif (corrected := self.pi.corrected_loss(group, rng, generator)) is not None:
+                tally.add("corrected", corrected)
+        loss = tally.loss(self.config.losses or LOSSES[self.stage])
+        if loss.total.requires_grad:
+            return loss
+        # no object has an error: other processes still wait for this one's gradient
+        idle = [p.sum() * 0 for p in self.parameters() if p.requires_grad]
+        return StepLoss(torch.stack(idle).sum(), loss.parts)
 
     def _state(
         self, embeddings: tuple[Tensor, Tensor], prompts: CropPrompts, window: Tensor | None

@@ -1,0 +1,81 @@
+"""The demo's picture: the image enlarged, the objects outlined, and what was pointed at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pisam.cli.opened import paint
+from napari_pisam.images.labels import overlay
+from napari_pisam.prompts import Click, PlacedMask, Prompt
+
+if TYPE_CHECKING:
+    from PIL.ImageDraw import ImageDraw
+
+    from napari_pisam.predict.results import MaskResult
+
+# Pixels of the picture per pixel of the image, so that one sees the outlines without a magnifier.
+ENLARGED = 3
+_MARK = 5
+_WHITE, _GREEN, _RED = (255, 255, 255), (0, 150, 60), (200, 0, 40)
+
+
+def picture_of(shown: NDArray[np.uint8], results: Mapping[int, MaskResult]) -> NDArray[np.uint8]:
+    """The objects over the enlarged image, with prompts: uint8 (H * ENLARGED, W * ENLARGED, 3).
+
+    shown: uint8 (H, W, 3). results: by object number. The outlines are as fine as the masks are,
+    which may be finer than the image's pixels. Boxes are white; clicks are dots, corrections plus
+    and minus signs; green for the object, red for not the object.
+    """
+    from PIL import Image, ImageDraw
+
+    size = (shown.shape[1] * ENLARGED, shown.shape[0] * ENLARGED)
+    large = np.asarray(Image.fromarray(shown).resize(size, Image.Resampling.BICUBIC))
+    labels = np.zeros(large.shape[:2], np.uint32)
+    for number, result in results.items():
+        paint(labels, number, _enlarged_mask(result, height=size[1], width=size[0]))
+    picture = Image.fromarray(overlay(large, labels))
+    pen = ImageDraw.Draw(picture)
+    for result in results.values():
+        _draw_prompt(pen, result.prompt)
+    return np.asarray(picture)
+
+
+def _enlarged_mask(result: MaskResult, *, height: int, width: int) -> PlacedMask:
+    """The mask from the logits themselves, in pixels of a picture of that size."""
+    from PIL import Image
+
+    window = result.window
+    size = (window.width * ENLARGED, window.height * ENLARGED)
+    logits = np.asarray(Image.fromarray(result.logits).resize(size, Image.Resampling.BILINEAR))
+    placed = PlacedMask(window.y * ENLARGED, window.x * ENLARGED, logits > 0)
+    return PlacedMask(0, 0, placed.in_image(height, width))
+
+
+def _draw_prompt(pen: ImageDraw, prompt: Prompt) -> None:
+    if prompt.box is not None:
+        box = prompt.box
+        corners = (*_at(box.x_min, box.y_min), *_at(box.x_max, box.y_max))
+        pen.rectangle(corners, outline=_WHITE)
+    for click in prompt.points:
+        _draw_dot(pen, click)
+    for click in prompt.corrections:
+        x, y = _draw_dot(pen, click)
+        pen.line((x - _MARK + 2, y, x + _MARK - 2, y), fill=_WHITE)
+        if click.positive:
+            pen.line((x, y - _MARK + 2, x, y + _MARK - 2), fill=_WHITE)
+
+
+def _draw_dot(pen: ImageDraw, click: Click) -> tuple[float, float]:
+    x, y = _at(click.x, click.y)
+    circle = (x - _MARK, y - _MARK, x + _MARK, y + _MARK)
+    pen.ellipse(circle, fill=_GREEN if click.positive else _RED, outline=_WHITE)
+    return x, y
+
+
+def _at(x: float, y: float) -> tuple[float, float]:
+    """The picture's (x, y) of an image's pixel centre."""
+    return (x + 0.5) * ENLARGED - 0.5, (y + 0.5) * ENLARGED - 0.5

@@ -1,0 +1,133 @@
+"""The demo's image, what a person points at in it, and what comes of it. Imports no torch."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_pisam.cli.demo_picture import picture_of
+from napari_pisam.cli.opened import OpenImage, paint
+from napari_pisam.cli.prompts_csv import ObjectPrompt, prompts_table
+from napari_pisam.images.labels import replacing, write_labels, write_png
+from napari_pisam.prompts import Box, Click, Prompt
+
+if TYPE_CHECKING:
+    from napari_pisam.cli.cutting import Cutter
+    from napari_pisam.predict.results import MaskResult
+
+IMAGE_IN_WORDS = "Greek coins from Pompeii, the image that scikit-image calls coins"
+IMAGE_FILE = "image.png"
+PROMPTS_FILE = "prompts.csv"
+LABELS_FILE = "labels.tif"
+OVERLAY_FILE = "overlay.png"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoObject:
+    """One object of the image: what it is, and what a person says of it."""
+
+    name: str
+    said: ObjectPrompt
+
+    @property
+    def in_words(self) -> str:
+        """Its prompt for a table."""
+        prompt = self.said.prompt
+        parts = ["box"] if prompt.box is not None else []
+        for count, what in ((len(prompt.points), "point"), (len(prompt.corrections), "correction")):
+            if count:
+                parts.append(f"{count} {what}{'s' if count > 1 else ''}")
+        return ", ".join(parts)
+
+
+def _object(number: int, name: str, prompt: Prompt) -> DemoObject:
+    return DemoObject(name, ObjectPrompt(number, prompt))
+
+
+OBJECTS = (
+    _object(1, "coin", Prompt(points=(Click(54, 44),))),
+    _object(2, "coin", Prompt(points=(Click(51, 156),))),
+    _object(3, "coin", Prompt(points=(Click(44, 335),))),
+    _object(4, "coin", Prompt(points=(Click(127, 103),))),
+    _object(5, "coin", Prompt(box=Box(94, 245, 144, 296))),
+    _object(6, "coin", Prompt(points=(Click(194, 213),))),
+    _object(7, "coin", Prompt(points=(Click(195, 275),))),
+    _object(8, "coin", Prompt(box=Box(156, 315, 218, 380))),
+    _object(9, "coin", Prompt(points=(Click(260, 46),), corrections=(Click(260, 70, True),))),
+    _object(10, "coin", Prompt(points=(Click(262, 172),), corrections=(Click(250, 190, True),))),
+    _object(11, "coin", Prompt(box=Box(239, 275, 289, 327))),
+    _object(12, "coin", Prompt(points=(Click(268, 359),))),
+)
+"""Chosen by looking at the image; the first coordinate counts rows."""
+
+
+def image_path() -> Path:
+    """Where scikit-image keeps the image. Raises ImportError when scikit-image is missing."""
+    found = importlib.util.find_spec("skimage")
+    if found is None or not found.submodule_search_locations:
+        raise ImportError("No module named 'skimage'")
+    return Path(found.submodule_search_locations[0]) / "data" / "coins.png"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one correction did. added, removed: pixels of the mask; seconds: it alone."""
+
+    click: Click
+    added: int
+    removed: int
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class DemoAnswer:
+    """One object's masks: before any correction, then after each."""
+
+    object: DemoObject
+    steps: tuple[MaskResult, ...]
+
+    @property
+    def last(self) -> MaskResult:
+        """The mask that is kept."""
+        return self.steps[-1]
+
+    def changes(self) -> Iterator[Change]:
+        """What each correction did."""
+        corrections = self.object.said.prompt.corrections
+        for click, before, after in zip(corrections, self.steps, self.steps[1:], strict=False):
+            old, new = before.placed.mask, after.placed.mask
+            added, removed = int((new & ~old).sum()), int((old & ~new).sum())
+            yield Change(click, added, removed, after.seconds)
+
+
+def answer(cutter: Cutter, one: DemoObject) -> DemoAnswer:
+    """Cut one object as a person would: look at the mask, correct, look again."""
+    prompt = one.said.prompt
+    steps = [cutter.cut(replace(prompt, corrections=()))]
+    for count in range(1, len(prompt.corrections) + 1):
+        corrected = replace(prompt, corrections=prompt.corrections[:count])
+        steps.append(cutter.cut(corrected, window=steps[0].window))
+    return DemoAnswer(one, tuple(steps))
+
+
+def write_all(folder: Path, image: OpenImage, answers: Sequence[DemoAnswer]) -> dict[Path, str]:
+    """Write the demo's files; returns what each of them is. Raises SaveError."""
+    results = {one.object.said.id: one.last for one in answers}
+    labels = image.empty_labels()
+    for number, result in results.items():
+        paint(labels, number, result.placed)
+    shown = image.shown()
+    write_png(folder / IMAGE_FILE, shown)
+    with replacing(folder / PROMPTS_FILE) as file:
+        file.write(prompts_table([one.object.said for one in answers]).encode())
+    write_labels(folder / LABELS_FILE, labels)
+    write_png(folder / OVERLAY_FILE, picture_of(shown, results))
+    return {
+        folder / IMAGE_FILE: "the image",
+        folder / PROMPTS_FILE: "what was pointed at",
+        folder / LABELS_FILE: "the labels: each object's number where it is",
+        folder / OVERLAY_FILE: "the objects over the image, and what was pointed at",
+    }

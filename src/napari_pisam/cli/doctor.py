@@ -1,0 +1,31 @@
+"""`pisam doctor`: what is installed, what will be used and why, what is missing; in words."""
+
+from __future__ import annotations
+
+import typer
+
+from napari_pisam.cli.messages import EXIT_ERROR, say
+
+
+def doctor() -> None:
+    """Say what is installed, which device is used and why, and what is missing.
+
+    Exits with 1 when something essential is missing.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    from napari_pisam.cli.findings import all_findings
+
+    colours = {"ok": "green", "note": "yellow", "MISSING": "bold red"}
+    table = Table.grid(padding=(0, 2))
+    missing = 0
+    for finding in all_findings():
+        missing += finding.mark == "MISSING"
+        mark = Text(finding.mark, style=colours[finding.mark])
+        table.add_row(mark, Text(finding.what), Text(finding.words, overflow="fold"))
+    say(table)
+    if missing:
+        say(f"{missing} essential thing{'s are' if missing > 1 else ' is'} missing.", style="red")
+        raise typer.Exit(EXIT_ERROR)
+    say("Everything essential is there.", style="green")

@@ -1,0 +1,97 @@
+"""`pisam evaluate`: how good a model's masks are, and how many clicks they take."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_pisam.cli.messages import BadOptionError, console, say
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_pisam.evaluate.report import ClickReport
+    from napari_pisam.evaluate.run import Progress
+
+SOURCES_FILE = "sources.toml"
+
+_Sources = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CONFIG|DATA",
+        help=f"A TOML file with [[source]] tables, as for training, or a folder that holds "
+        f"{SOURCES_FILE}.",
+    ),
+]
+_DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="What the sources' folders are relative to; else the TOML file's folder."),
+]
+_Model = Annotated[str, typer.Option(metavar="NAME|PATH", help="See `pisam models list`.")]
+_PerImage = Annotated[int, typer.Option(min=1, help="At most so many objects of an image.")]
+_PerSource = Annotated[int, typer.Option(min=1, help="At most so many objects of a source.")]
+_Only = Annotated[
+    list[str] | None, typer.Option(metavar="SOURCE", help="These sources; may be repeated.")
+]
+_Json = Annotated[
+    Path | None, typer.Option("--json", metavar="OUT.json", help="All figures, object by object.")
+]
+
+
+def evaluate(  # noqa: PLR0913 - each parameter is an option
+    sources: _Sources,
+    model: _Model = "pisam-tiny",
+    data_root: _DataRoot = None,
+    per_image: _PerImage = 8,
+    per_source: _PerSource = 60,
+    only: _Only = None,
+    json: _Json = None,
+) -> None:
+    """Measure a model: IoU from one click, from a box, after corrections; clicks to quality."""
+    listed = sources / SOURCES_FILE if sources.is_dir() else sources
+    if not listed.is_file():
+        raise BadOptionError(
+            f"There is no file '{listed}': give a TOML file with [[source]] tables."
+        )
+    if json is not None and not json.resolve().parent.is_dir():
+        raise BadOptionError(f"There is no folder '{json.parent}': make it first.")
+    from napari_pisam.evaluate.run import evaluate as measured
+
+    work = measured(
+        listed,
+        data_root=data_root or listed.parent,
+        model=model,
+        per_image=per_image,
+        per_source=per_source,
+        only=tuple(only or ()),
+    )
+    report = _watched(work)
+    say(report.table())
+    if json is not None:
+        report.write_json(json)
+        say(f"{json} written.")
+
+
+def _watched(work: Generator[Progress, None, ClickReport]) -> ClickReport:
+    """Its report, with a bar and the time left on stderr."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    text = TextColumn("{task.description}")
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        contextlib.closing(work),
+        Bars(*columns, console=console(sys.stderr), transient=True) as bars,
+    ):
+        task = bars.add_task("", total=None)
+        while True:
+            try:
+                at = next(work)
+            except StopIteration as end:
+                report: ClickReport = end.value
+                return report
+            bars.update(task, completed=at.done, total=at.total or None, description=at.source)

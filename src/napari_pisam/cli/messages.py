@@ -1,0 +1,74 @@
+"""What the command says: results to stdout, sentences about trouble to stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TextIO, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+T = TypeVar("T")
+
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+EXIT_STOPPED = 130
+# Columns of a table in a file or a pipe, where no terminal says how wide it is.
+_PIPE_WIDTH = 160
+
+
+class BadOptionError(ValueError):
+    """Something on the command line cannot be used; the message is one sentence for the user."""
+
+
+def console(stream: TextIO | None = None) -> Console:
+    """Where to write; None is stdout."""
+    from rich.console import Console
+
+    target = stream or sys.stdout
+    width = None if target.isatty() else _PIPE_WIDTH
+    return Console(file=target, highlight=False, markup=False, emoji=False, width=width)
+
+
+def say(what: RenderableType, *, style: str = "") -> None:
+    """Write a result: a table, or a line of text that is neither wrapped nor taken as markup."""
+    console().print(what, style=style, soft_wrap=isinstance(what, str))
+
+
+def remark(sentence: str) -> None:
+    """Write a sentence that the user should know of, in yellow, to stderr."""
+    console(sys.stderr).print(sentence, style="yellow", soft_wrap=True)
+
+
+def complain(sentence: str) -> None:
+    """Write the one sentence of an error, in red, to stderr."""
+    console(sys.stderr).print(sentence, style="red", soft_wrap=True)
+
+
+def sentence_of(error: BaseException) -> str:
+    """One line for any error: our own sentences as they are, others with what to do next."""
+    text = " ".join(str(error).split())
+    if type(error).__module__.startswith("napari_pisam") and text:
+        return text
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}."
+    if isinstance(error, MemoryError) or "out of memory" in text.lower():
+        return "The memory does not suffice: close other programs, or use a smaller model or image."
+    if isinstance(error, ImportError):
+        return f"A package cannot be imported ({text}): `pisam doctor` says what is missing."
+    if isinstance(error, ValueError) and text:
+        return text
+    kind = type(error).__name__
+    return f"This should not happen ({kind}: {text or 'no message'}): report it, with --debug."
+
+
+def progress(items: Sequence[T], what: str) -> Iterator[T]:
+    """The items one by one, with a bar on stderr when there are several and someone looks on."""
+    if len(items) < 2 or not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.progress import track
+
+    yield from track(items, what, console=console(sys.stderr), transient=True)

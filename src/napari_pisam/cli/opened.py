@@ -1,0 +1,91 @@
+"""An image opened to cut objects out of it, and the labels image that comes of it; no model yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pisam.cli.messages import BadOptionError
+from napari_pisam.cli.prompts_csv import ObjectPrompt
+from napari_pisam.geometry import Window
+from napari_pisam.images.files import open_source
+from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
+from napari_pisam.images.labels import overlay, write_png
+from napari_pisam.images.source import ImageSource
+from napari_pisam.prompts import PlacedMask
+
+
+@dataclass(frozen=True, eq=False)
+class OpenImage:
+    """An image to cut objects out of. channels: which the model sees, None for the first three."""
+
+    source: ImageSource
+    intensity: IntensityWindow
+    channels: tuple[int, ...] | None
+
+    def shown(self) -> NDArray[np.uint8]:
+        """The whole image as the model sees it: uint8 (H, W, 3)."""
+        whole = Window(0, 0, self.source.height, self.source.width)
+        return to_rgb8(self.source.read(whole), self.intensity, channels=self.channels)
+
+    def empty_labels(self) -> NDArray[np.uint32]:
+        """A labels image of its size: uint32 (H, W), zeros."""
+        return np.zeros((self.source.height, self.source.width), np.uint32)
+
+    def write_overlay(self, path: Path, labels: NDArray[np.uint32]) -> None:
+        """Write a PNG of the objects over the image. Raises SaveError."""
+        write_png(path, overlay(self.shown(), labels))
+
+
+def open_image(
+    path: str | Path,
+    *,
+    channels: tuple[int, ...] | None = None,
+    plane: Mapping[str, int] | None = None,
+) -> OpenImage:
+    """The image of a file with its intensity window.
+
+    plane: for a stack, the plane of each of its axes. Raises ImageError for a file that cannot be
+    read, BadOptionError for channels it does not have.
+    """
+    source = open_source(path, plane=plane)
+    if channels is not None and max(channels) >= source.channels:
+        raise BadOptionError(
+            f"--channels: the image has {source.channels}, 0 to {source.channels - 1}, "
+            f"no {max(channels)}."
+        )
+    return OpenImage(source, intensity_window(source), channels)
+
+
+def check_inside(objects: Sequence[ObjectPrompt], image: OpenImage) -> None:
+    """Raise BadOptionError for the first prompt that lies outside the image."""
+    height, width = image.source.height, image.source.width
+    size = f"the image has {height} rows (Y) and {width} columns (X)"
+    whole = Window(0, 0, height, width)
+    for one in objects:
+        for click in (*one.prompt.points, *one.prompt.corrections):
+            if not whole.contains(click):
+                place = f"Y,X = {click.y:g},{click.x:g}"
+                raise BadOptionError(f"Object {one.id}: {place} lies outside; {size}.")
+        box = one.prompt.box
+        if box is None:
+            continue
+        if box.y_min >= height or box.x_min >= width or box.y_max < 0 or box.x_max < 0:
+            raise BadOptionError(f"Object {one.id}: its box lies outside; {size}.")
+
+
+def paint(labels: NDArray[np.uint32], number: int, placed: PlacedMask) -> None:
+    """Write one object's number where its mask is, over what is there; all inside the image."""
+    rows = slice(placed.y, placed.y + placed.mask.shape[0])
+    cols = slice(placed.x, placed.x + placed.mask.shape[1])
+    labels[rows, cols][placed.mask] = number
+
+
+def areas(labels: NDArray[np.uint32]) -> dict[int, int]:
+    """How many pixels each value of a labels image has; what is missing has none."""
+    values, counts = np.unique(labels, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))

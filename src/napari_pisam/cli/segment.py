@@ -1,0 +1,163 @@
+"""`pisam segment`: an image and prompts in, a labels TIFF out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_pisam.cli.messages import BadOptionError, progress, remark, say
+from napari_pisam.cli.options import channels_of, prompt_of, stack_plane_of
+
+if TYPE_CHECKING:
+    from napari_pisam.cli.cutting import Cutter
+    from napari_pisam.cli.prompts_csv import ObjectPrompt
+    from napari_pisam.predict.results import MaskResult
+
+_LABELS_SUFFIXES = (".tif", ".tiff")
+
+_Image = Annotated[str, typer.Argument(help="TIFF, OME-Zarr, PNG, JPEG or NPY.")]
+_Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="OUT.tif", help="Where the labels go.")
+]
+_Point = Annotated[list[str] | None, typer.Option(metavar="Y,X", help="On the object.")]
+_NotPoint = Annotated[list[str] | None, typer.Option(metavar="Y,X", help="Beside the object.")]
+_Box = Annotated[list[str] | None, typer.Option(metavar="Y0,X0,Y1,X1", help="Round the object.")]
+_Correct = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="Y,X[,+|-]",
+        help="Where the mask is wrong: + is the object, - is not; without a sign, the opposite "
+        "of the mask there.",
+    ),
+]
+_Prompts = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.csv",
+        help="Many objects: columns id, kind (point, not-point, box, correct), y, x, y1, x1. "
+        "Later objects cover earlier ones.",
+    ),
+]
+_Overlay = Annotated[Path | None, typer.Option(metavar="OUT.png", help="A picture with outlines.")]
+_Model = Annotated[str, typer.Option(metavar="NAME|PATH", help="See `pisam models list`.")]
+_Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+_Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16, float16.")]
+_ObjectSize = Annotated[
+    float | None, typer.Option(metavar="PX", help="Longer side of an object that has no box.")
+]
+_Channels = Annotated[
+    str | None, typer.Option(metavar="0,1", help="Which channels the model sees, up to three.")
+]
+_Plane = Annotated[str | None, typer.Option(metavar="z=3", help="Which plane of a stack.")]
+
+
+def segment(  # noqa: PLR0913 - each parameter is an option
+    image: _Image,
+    output: _Output,
+    point: _Point = None,
+    not_point: _NotPoint = None,
+    box: _Box = None,
+    correct: _Correct = None,
+    prompts: _Prompts = None,
+    overlay: _Overlay = None,
+    model: _Model = "pisam-tiny",
+    device: _Device = "auto",
+    dtype: _Dtype = "auto",
+    object_size: _ObjectSize = None,
+    channels: _Channels = None,
+    plane: _Plane = None,
+) -> None:
+    """Cut objects out of an image by points, a box and corrections.
+
+    Coordinates are image pixels, Y,X, the centre of the first pixel being 0,0.
+    Points and corrections may be given again and again.
+    """
+    _check_files(image, output, overlay)
+    if object_size is not None and not 0 < object_size < float("inf"):
+        raise BadOptionError(f"--object-size is a length in pixels above 0, not {object_size:g}.")
+    said = (point or (), not_point or (), box or (), correct or ())
+    objects = _objects(prompts, said)
+    from napari_pisam.cli.opened import check_inside, open_image
+
+    opened = open_image(image, channels=channels_of(channels), plane=stack_plane_of(plane))
+    check_inside(objects, opened)
+    # Only now what takes seconds to import: a slip of the pen above is told at once.
+    from napari_pisam.cli.cutting import Cutter, predictor_for
+
+    predictor = predictor_for(model, device=device, dtype=dtype)
+    cutter = Cutter(predictor, opened, object_size=object_size)
+    _cut_all(cutter, objects, output, overlay=overlay)
+
+
+def _check_files(image: str, output: Path, overlay: Path | None) -> None:
+    """Refuse what would be found out only after the work."""
+    if output.suffix.lower() not in _LABELS_SUFFIXES:
+        raise BadOptionError(f"--output is a TIFF: give '{output}' a name that ends in .tif.")
+    if overlay is not None and overlay.suffix.lower() != ".png":
+        raise BadOptionError(f"--overlay is a PNG: give '{overlay}' a name that ends in .png.")
+    for path in (output, overlay):
+        if path is None:
+            continue
+        if path.resolve() == Path(image).resolve():
+            raise BadOptionError(f"'{path}' is the image itself: give the result another name.")
+        if not path.resolve().parent.is_dir():
+            raise BadOptionError(f"There is no folder '{path.parent}': make it first.")
+
+
+def _objects(prompts: Path | None, said: Sequence[Sequence[str]]) -> tuple[ObjectPrompt, ...]:
+    from napari_pisam.cli.prompts_csv import ObjectPrompt, read_prompts
+
+    if prompts is None:
+        return (ObjectPrompt(1, prompt_of(*said)),)
+    if any(said):
+        raise BadOptionError("Either --prompts, or --point, --not-point, --box and --correct.")
+    return read_prompts(prompts)
+
+
+def _cut_all(
+    cutter: Cutter, objects: Sequence[ObjectPrompt], output: Path, *, overlay: Path | None
+) -> None:
+    from napari_pisam.cli.opened import areas, paint
+    from napari_pisam.images.labels import write_labels
+
+    labels = cutter.image.empty_labels()
+    results: dict[int, MaskResult] = {}
+    for one in progress(objects, "Cutting"):
+        results[one.id] = cutter.cut(one.prompt)
+        paint(labels, one.id, results[one.id].placed)
+    write_labels(output, labels)
+    if overlay is not None:
+        cutter.image.write_overlay(overlay, labels)
+    left = areas(labels)
+    _tell(results, left)
+    for number, result in results.items():
+        found = int(result.placed.mask.sum())
+        if not found:
+            remark(f"Object {number}: nothing was found there; try a box, or --object-size.")
+        elif left.get(number, 0) < found:
+            lost = found - left.get(number, 0)
+            remark(f"Object {number}: later objects cover {lost} of its {found} pixels.")
+    say(" and ".join(f"{path}" for path in (output, overlay) if path) + " written.")
+
+
+def _tell(results: dict[int, MaskResult], left: dict[int, int]) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("id", "area", "score", "window", "mask pixel", "seconds"):
+        table.add_column(name, justify="right")
+    for number, result in results.items():
+        window = result.window
+        table.add_row(
+            str(number),
+            f"{left.get(number, 0)} px",
+            f"{result.score:.2f}",
+            f"{window.height} x {window.width} at {window.y},{window.x}",
+            f"{result.pixel_size:.2g} px",
+            f"{result.seconds:.2f}",
+        )
+    say(table)

@@ -1,0 +1,91 @@
+"""`pisam train`: learn from labelled images, stage by stage."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_pisam.cli.messages import BadOptionError, console, say
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_pisam.train.loop import Progress
+
+NEEDED = "lightning_fabric"
+
+_Config = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to train, and on what.")]
+_DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="What the sources' folders are relative to; else the file's folder."),
+]
+_Checkpoints = Annotated[
+    Path | None, typer.Option(help="What `init` is relative to; else the data root.")
+]
+_Output = Annotated[Path, typer.Option(help="The run's folder: state, weights, logs.")]
+_Resume = Annotated[bool, typer.Option("--resume", help="Go on from the state in the folder.")]
+_Restore = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Weights laid over those of the configuration.")
+]
+_Eval = Annotated[bool, typer.Option("--eval", help="Measure the start and train nothing.")]
+_Devices = Annotated[int, typer.Option(min=1, help="Processes, one a device.")]
+
+
+def train(  # noqa: PLR0913 - each parameter is an option
+    config: _Config,
+    data_root: _DataRoot = None,
+    checkpoint_root: _Checkpoints = None,
+    output: _Output = Path("runs/latest"),
+    resume: _Resume = False,
+    restore: _Restore = None,
+    evaluate_only: _Eval = False,
+    devices: _Devices = 1,
+) -> None:
+    """Train one stage of a model; Ctrl-C writes the state first, --resume goes on from it."""
+    if importlib.util.find_spec(NEEDED) is None:
+        raise BadOptionError('Training needs more packages: pip install "napari-pisam[train]".')
+    if not config.is_file():
+        raise BadOptionError(f"There is no file '{config}': give a TOML file.")
+    from napari_pisam.train.run import Folders
+    from napari_pisam.train.run import train as trained
+
+    work = trained(
+        config,
+        Folders(data_root or config.parent, output, checkpoint_root),
+        resume=resume,
+        restore=restore,
+        devices=devices,
+        evaluate_only=evaluate_only,
+    )
+    _watch(work)
+    if not evaluate_only:
+        say(f"{output} holds the state and the weights.")
+
+
+def _watch(work: Generator[Progress, None, None]) -> None:
+    """A bar with the losses and the time left on stderr; the figures of validations on stdout."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    with (
+        contextlib.closing(work),
+        Bars(*columns, console=console(sys.stderr), transient=True) as bars,
+    ):
+        task = bars.add_task("", total=None)
+        for at in work:
+            shown = "  ".join(f"{k} {v:.3f}" for k, v in at.losses.items() if "/" not in k)
+            bars.update(task, completed=at.step, total=at.steps, description=shown)
+            figures = "  ".join(f"{k} {v:.3f}" for k, v in at.losses.items() if "/" in k)
+            if figures:
+                say(f"step {at.step}: {figures}")

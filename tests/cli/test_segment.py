@@ -1,0 +1,209 @@
+"""`pisam segment`: what it writes, what it says, what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_pisam.images.labels import read_image, read_labels
+from napari_pisam.predict.predictor import load_predictor
+from napari_pisam.prompts import Box, Click, Prompt
+from tests.cli.toy import one_sentence, run
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_the_labels_are_the_mask_that_python_gives(
+    capsys: Capture, picture: Path, toy_model: Path, tmp_path: Path
+) -> None:
+    prompt = Prompt(
+        points=(Click(40, 35), Click(5, 5, False)),
+        box=Box(20, 15, 60, 55),
+        corrections=(Click(30, 30, None), Click(70, 60, False)),
+    )
+    expected = load_predictor(toy_model).segment(np.load(picture), prompt)
+    output, overlay = tmp_path / "labels.tif", tmp_path / "labels.png"
+    said = run(
+        capsys, "segment", picture, "-o", output, "--overlay", overlay, "--model", toy_model,
+        "--point", "40,35", "--not-point", "5,5", "--box", "60,15,20,55",
+        "--correct", "30,30", "--correct", "70,60,-",
+    )  # fmt: skip
+    assert (said.code, said.err) == (0, "")
+    np.testing.assert_array_equal(read_labels(output), expected.mask.astype(np.uint16))
+    assert expected.mask.any()
+    assert read_image(overlay).shape == (90, 120, 3)
+    assert f"{expected.mask.sum()} px" in said.out
+    assert f"{expected.score:.2f}" in said.out
+    assert str(output) in said.out
+    assert str(overlay) in said.out
+
+
+def test_a_table_gives_each_object_its_id_and_later_ones_cover_earlier_ones(
+    capsys: Capture, picture: Path, toy_model: Path, tmp_path: Path
+) -> None:
+    prompts = tmp_path / "prompts.csv"
+    prompts.write_text(
+        "id,kind,y,x,y1,x1\n300,box,10,10,70,70\n70000,box,20,20,60,60\n5,point,50,85,,\n"
+    )
+    predictor, pixels = load_predictor(toy_model), np.load(picture)
+    expected = np.zeros(pixels.shape, np.uint32)
+    for number, prompt in (
+        (300, Prompt(box=Box(10, 10, 70, 70))),
+        (70000, Prompt(box=Box(20, 20, 60, 60))),
+        (5, Prompt(points=(Click(50, 85),))),
+    ):
+        expected[predictor.segment(pixels, prompt).mask] = number
+    output = tmp_path / "labels.tiff"
+    said = run(
+        capsys, "segment", picture, "--prompts", prompts, "--output", output, "--model", toy_model
+    )
+    assert said.code == 0
+    np.testing.assert_array_equal(read_labels(output), expected)
+    for number in (300, 70000, 5):
+        assert f"{(expected == number).sum()} px" in said.out
+    assert "Object 300: later objects cover" in said.err
+
+
+def test_channels_plane_and_object_size_reach_the_model(
+    capsys: Capture, picture: Path, toy_model: Path, tmp_path: Path
+) -> None:
+    plane = np.load(picture)
+    stack = np.zeros((2, 2, *plane.shape), np.uint16)
+    stack[1, 1] = plane.astype(np.uint16) * 100
+    image = tmp_path / "stack.ome.tif"
+    tifffile.imwrite(image, stack, metadata={"axes": "ZCYX"}, photometric="minisblack")
+    output = tmp_path / "labels.tif"
+    said = run(
+        capsys, "segment", image, "-o", output, "--model", toy_model, "--point", "40,35",
+        "--plane", "z=1", "--channels", "1", "--object-size", "30",
+    )  # fmt: skip
+    assert said.code == 0
+    expected = load_predictor(toy_model).segment(
+        stack[1, 1], Prompt(points=(Click(40, 35),)), object_size=30
+    )
+    np.testing.assert_array_equal(read_labels(output) > 0, expected.mask)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--point", "40"), "--point wants Y,X in image pixels, as in 120,200, not '40'"),
+        (("--point", "a,b"), "not 'a,b'"),
+        (("--point", "nan,1"), "not 'nan,1'"),
+        (("--not-point", "1,2,3"), "--not-point wants Y,X"),
+        (("--not-point", "1,2"), "Say where the object is"),
+        ((), "Say where the object is"),
+        (("--box", "1,2,3"), "--box wants Y0,X0,Y1,X1"),
+        (("--box", "1,2,1,9"), "no extent"),
+        (("--box", "1,2,3,9", "--box", "1,2,3,9"), "one --box"),
+        (("--point", "4,4", "--correct", "1,2,?"), "--correct wants"),
+        (("--point", "40,120"), "Y,X = 40,120 lies outside; the image has 90 rows"),
+        (("--point", "4,4", "--correct", "-1,3"), "Y,X = -1,3 lies outside"),
+        (("--box", "100,10,120,30"), "its box lies outside"),
+        (("--point", "4,4", "--prompts", "x.csv"), "Either --prompts, or"),
+        (("--point", "4,4", "--channels", "0,x"), "--channels wants"),
+        (("--point", "4,4", "--channels", "1"), "the image has 1, 0 to 0, no 1"),
+        (("--point", "4,4", "--plane", "3"), "--plane wants AXIS=NUMBER"),
+        (("--point", "4,4", "--object-size", "0"), "--object-size is a length"),
+        (("--point", "4,4", "--overlay", "o.jpg"), "ends in .png"),
+        (("--point", "4,4", "--object-size", "big"), "--object-size"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence_and_two(
+    capsys: Capture, picture: Path, tmp_path: Path, words: tuple[str, ...], sentence: str
+) -> None:
+    said = run(capsys, "segment", picture, "-o", tmp_path / "labels.tif", *words)
+    assert said.code == 2
+    assert sentence in one_sentence(said)
+    assert not (tmp_path / "labels.tif").exists()
+
+
+def test_a_result_never_takes_the_place_of_the_image(
+    capsys: Capture, picture: Path, tmp_path: Path
+) -> None:
+    image = tmp_path / "image.tif"
+    tifffile.imwrite(image, np.load(picture))
+    before = image.read_bytes()
+    said = run(capsys, "segment", image, "-o", image, "--point", "4,4")
+    assert said.code == 2
+    assert "is the image itself" in one_sentence(said)
+    assert image.read_bytes() == before
+
+
+@pytest.mark.parametrize("output", ["labels.png", "nowhere/labels.tif"])
+def test_a_place_where_no_labels_can_go_is_told_before_the_work(
+    capsys: Capture, picture: Path, tmp_path: Path, output: str
+) -> None:
+    said = run(capsys, "segment", picture, "-o", tmp_path / output, "--point", "4,4")
+    assert said.code == 2
+    assert one_sentence(said)
+
+
+def test_errors_of_the_library_are_one_sentence_and_one(
+    capsys: Capture, picture: Path, toy_model: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "model.pth"
+    page.write_text("<!doctype html><title>Sign in</title>")
+    where = ("-o", tmp_path / "labels.tif", "--point", "40,35")
+    for words, sentence in (
+        ((tmp_path / "absent.tif", *where), "absent.tif does not exist"),
+        ((page, *where), "model.pth does not open as an image"),
+        ((picture, *where, "--model", "pisam-tny"), "did you mean pisam-tiny?"),
+        ((picture, *where, "--model", "sam_vit_h"), "pisam models download sam_vit_h"),
+        ((picture, *where, "--model", page), "is a web page"),
+        ((picture, *where, "--model", toy_model, "--device", "abacus"), "no device 'abacus'"),
+        ((picture, *where, "--model", toy_model, "--dtype", "int3"), "no dtype 'int3'"),
+    ):
+        said = run(capsys, "segment", *words)
+        assert said.code == 1
+        assert sentence in one_sentence(said)
+    assert not (tmp_path / "labels.tif").exists()
+
+
+def test_debug_shows_where_an_error_comes_from(capsys: Capture, tmp_path: Path) -> None:
+    words = ("segment", tmp_path / "absent.tif", "-o", tmp_path / "o.tif", "--point", "1,2")
+    with pytest.raises(ValueError, match="does not exist"):
+        run(capsys, *words, "--debug")
+
+
+def test_an_object_that_is_not_found_is_told(
+    capsys: Capture,
+    picture: Path,
+    toy_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from napari_pisam.predict import results
+
+    nothing = np.full((64, 64), -1, np.float32)
+    monkeypatch.setattr(results, "logits_at_image", lambda *_: nothing)
+    said = run(
+        capsys, "segment", picture, "-o", tmp_path / "l.tif", "--model", toy_model,
+        "--box", "10,10,40,40",
+    )  # fmt: skip
+    assert said.code == 0
+    assert "nothing was found" in one_sentence(said)
+    assert not read_labels(tmp_path / "l.tif").any()
+
+
+def test_a_full_disk_leaves_the_earlier_labels_as_they_were(
+    capsys: Capture,
+    picture: Path,
+    toy_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    output = tmp_path / "labels.tif"
+    output.write_bytes(b"earlier")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tifffile, "imwrite", full)
+    said = run(capsys, "segment", picture, "-o", output, "--model", toy_model, "--point", "40,35")
+    assert said.code == 1
+    assert "the disk is full" in one_sentence(said)
+    assert output.read_bytes() == b"earlier"
