@@ -38,10 +38,10 @@ def train(
     """Train one stage, yielding after every step; close the generator to stop with a good state.
 
     config: a TOML file, or a configuration such as `published_config` makes. resume: go on from
-    the state in the output folder. restore: weights laid over those the configuration starts from.
-    devices: how many; under torchrun its processes count. evaluate_only: yield one report with the
-    figures of the validation images for the weights that training would start from, and change no
-    file.
+    the state in the output folder. restore: weights of ours, a Pi-SAM decoder or a SAM, laid over
+    what the configuration starts from. devices: how many, or "auto" for all there are; under
+    torchrun its processes count. evaluate_only: yield one report with the figures of the
+    validation images for the weights that training would start from, and change no file.
     Ctrl-C finishes the step in hand, writes the state and raises KeyboardInterrupt. Raises
     ConfigError, one sentence.
     """
