@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from qtpy.QtCore import QSettings
-from qtpy.QtWidgets import QApplication
 
 from napari_pisam.widgets import keys_panel
 from napari_pisam.widgets.runner import Answers
 from napari_pisam.widgets.segment_widget import SegmentWidget
 from napari_pisam.widgets.workspace import STATE_VARIABLE
 from tests.session.discs import DiscEngine
-from tests.widgets.hands import Hands
+from tests.widgets.hands import Hands, until
 
 Opener = Callable[..., Hands]
 
@@ -44,7 +43,7 @@ def open_panel(make_napari_viewer: Any) -> Iterator[Opener]:
         widget = SegmentWidget(viewer, engine=engine or DiscEngine())
         opened.append(widget)
         viewer.window.add_dock_widget(widget, name="Pi-SAM", area="right")
-        QApplication.processEvents()
+        until(lambda: widget.labels is not None, "getting ready")
         return Hands(viewer, widget)
 
     yield open_it

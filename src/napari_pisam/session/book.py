@@ -10,7 +10,13 @@ import numpy as np
 from napari_pisam.geometry import Window
 from napari_pisam.prompts import PlacedMask
 from napari_pisam.session.canvas import LabelCanvas
-from napari_pisam.session.keeping import KeptObject, LabelArray, LabelEdit, edit_between
+from napari_pisam.session.keeping import (
+    KeptObject,
+    LabelArray,
+    LabelEdit,
+    bounding_window,
+    edit_between,
+)
 from napari_pisam.session.packed import PackedMask
 from napari_pisam.session.plane import PlaneIndex
 
@@ -52,16 +58,45 @@ class Book:
         return self._objects.get(canvas, {}).get((label, index))
 
     def apply(self, edit: BookEdit) -> None:
-        """Write the labels, then the list; raises CanvasError with nothing changed."""
-        window = edit.labels.window
-        if window is not None:
-            region = edit.canvas.read(edit.labels.index, window)
-            edit.canvas.write(edit.labels.index, window, edit.labels.applied_to(region))
+        """Write the labels, then the list; raises CanvasError with nothing changed.
+
+        The list then holds what the labels hold: pixels that another edit or a brush has changed
+        in the meantime are not this edit's.
+        """
         objects = self._objects.setdefault(edit.canvas.key, {})
+        window = edit.labels.window
+        touched: set[int] = set()
+        if window is not None:
+            before = edit.canvas.read(edit.labels.index, window)
+            after = edit.labels.applied_to(before)
+            edit.canvas.write(edit.labels.index, window, after)
+            changed = before != after
+            touched = {*np.unique(before[changed]).tolist(), *np.unique(after[changed]).tolist()}
         for gone in edit.gone:
             objects.pop((gone.label, gone.index), None)
         for come in edit.come:
             objects[come.label, come.index] = come
+            touched.add(come.label)
+        for label in touched:
+            self._look_again(edit.canvas, (label, edit.labels.index), window)
+
+    def _look_again(
+        self, canvas: LabelCanvas, key: tuple[int, PlaneIndex], window: Window | None
+    ) -> None:
+        """Make one object of the list what the labels hold of it; nothing left, it goes."""
+        objects = self._objects[canvas.key]
+        found = objects.get(key)
+        if found is None:
+            return
+        around = bounding_window(found.mask, *([] if window is None else [_as_mask(window)]))
+        if around is None:
+            return
+        held = canvas.read(found.index, around) == found.label
+        mask = PackedMask.of(PlacedMask(around.y, around.x, held))
+        if not mask.area:
+            del objects[key]
+        elif mask != found.mask:
+            objects[key] = replace(found, mask=mask)
 
     def edit(
         self,
@@ -103,3 +138,8 @@ def _without(mask: PackedMask, taken: PackedMask) -> PackedMask:
     return PackedMask.of(
         PlacedMask(mask.y, mask.x, placed.mask & ~hole.in_image(mask.height, mask.width))
     )
+
+
+def _as_mask(window: Window) -> PackedMask:
+    """A rectangle as something to draw a bounding window round."""
+    return PackedMask(window.y, window.x, window.height, window.width, 1, b"")

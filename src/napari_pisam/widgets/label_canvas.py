@@ -77,7 +77,10 @@ class LayerCanvas:
         try:
             self.layer.data_setitem(places, value)
         except REFUSALS as error:
-            raise CanvasError(_refusal(self.layer, error)) from error
+            # napari writes first and draws then, which fails for a layer that is not shown.
+            if not np.array_equal(self.read(index, window), values):
+                raise CanvasError(_refusal(self.layer, error)) from error
+            self.layer.refresh()
         if self._highest is not None:
             self._highest = max(self._highest, int(new.max()))
 

@@ -92,13 +92,13 @@ class Mouse:
         while event.type == "mouse_move":
             moved = moved or bool(np.linalg.norm(np.asarray(event.pos) - start) > DRAG_MIN_PIXELS)
             if boxing and moved:
-                self._bridge.draw_box(_box(began, self._bridge.pixel(event.position)))
+                self._bridge.display.draw_box(_box(began, self._bridge.pixel(event.position)))
             if boxing or not moved:
                 event.handled = True
             yield
         if boxing and moved:
             box = _box(began, self._bridge.pixel(event.position))
-            self._bridge.draw_box(None)
+            self._bridge.display.draw_box(None)
             if box is not None:
                 self._boxed(box)
         elif not moved and began is not None:

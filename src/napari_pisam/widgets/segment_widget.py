@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from napari_pisam.widgets.busy import BusyBar
 from napari_pisam.widgets.image_plane import Look
 from napari_pisam.widgets.keys_panel import chosen_keys
 from napari_pisam.widgets.model_loading import engine_for
+from napari_pisam.widgets.pacing import bit_by_bit
 from napari_pisam.widgets.panel import Panel
 from napari_pisam.widgets.prompt_layers import CORRECTIONS, PROMPTS
 from napari_pisam.widgets.runner import Answers, Runner
@@ -65,7 +67,7 @@ class SegmentWidget(QWidget):
 
     def __init__(self, napari_viewer: Viewer, *, engine: Answers | None = None) -> None:
         super().__init__()
-        self.work = Workspace(napari_viewer, keys=chosen_keys())
+        self.work = Workspace(napari_viewer, keys=chosen_keys(), when_free=bit_by_bit)
         self.session, self.bridge = self.work.session, self.work.bridge
         self.panel = Panel(self.work.keys)
         self.models = self.panel.models
@@ -149,6 +151,7 @@ class SegmentWidget(QWidget):
         """
         self._failed = ""
         end = time.monotonic() + timeout
+        QApplication.processEvents()
         while self.session.busy:
             QApplication.processEvents()
             if time.monotonic() > end:
@@ -162,8 +165,7 @@ class SegmentWidget(QWidget):
         """Stop the worker and give the viewer back; called when the panel goes."""
         self.models.close_downloads()
         self._bar.close()
-        self.work.close()
-        self.runner.close()
+        self._ending.end()
 
     def _points(self, role: str) -> Any:
         if self.bridge.image is None:
@@ -174,7 +176,7 @@ class SegmentWidget(QWidget):
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
         """See Qt; only now is it known which window the panel is in."""
-        self._ending.window = self.window()
+        self._ending.window = weakref.ref(self.window())
         super().showEvent(event)
 
     def _connect(self) -> None:
@@ -312,7 +314,7 @@ class SegmentWidget(QWidget):
         panel.buttons["flip"].setEnabled(bool(running and running.prompt.corrections))
         panel.buttons["doubt"].setEnabled(self.answer is not None)
         panel.buttons["box"].setChecked(self.work.mouse.box_mode)
-        panel.unsure.setChecked(self.bridge.show_unsure)
+        panel.unsure.setChecked(self.bridge.display.show_unsure)
         self._last_answer = self.answer or self._last_answer
         objects = self.objects
         panel.table.objects.show(objects)
@@ -360,16 +362,23 @@ class _Ending:
 
     def __init__(self, runner: Runner, work: Workspace) -> None:
         self._runner, self._work = runner, work
-        self.window: QWidget | None = None
+        # Weakly: the panel must not keep its window alive.
+        self.window: Callable[[], QWidget | None] = lambda: None
 
     def end(self, *_: object) -> None:
         """Stop the worker, give the viewer back."""
+        self._runner.blockSignals(True)
+        for signal in (self._work.changed, self._work.said, self._work.hovered):
+            signal.disconnect()
+        self._work.bridge.image_changed.disconnect()
+        self._work.session.asked.disconnect()
         self._work.close(viewer_lives=self._window_lives())
         self._runner.close(timeout=0.2)
 
     def _window_lives(self) -> bool:
         """Whether only the dock was closed; a window that is going is hidden or gone already."""
+        window = self.window()
         try:
-            return self.window is not None and self.window.isVisible()
+            return window is not None and window.isVisible()
         except RuntimeError:
             return False

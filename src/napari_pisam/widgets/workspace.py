@@ -6,7 +6,7 @@ It needs no Qt: with a ViewerModel and somebody who answers `session.asked` it w
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from napari_pisam.widgets.image_plane import spatial_shape
 from napari_pisam.widgets.keys import Keys
 from napari_pisam.widgets.layer_bridge import LayerBridge
 from napari_pisam.widgets.mouse import Mouse
+from napari_pisam.widgets.pacing import at_once
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -43,6 +44,7 @@ class Workspace:
     """One viewer with its session, mouse, keys and journal.
 
     viewer: a Viewer, a ViewerModel or napari's proxy of one. keys: changed keys by action.
+    folder: where journals go. when_free: see LayerBridge.
     Signals: changed(), anything that the window shows; said(level, sentence); hovered(text), what
     a click would do now ("adds", "removes", "").
     """
@@ -52,10 +54,15 @@ class Workspace:
     hovered = Signal(str)
 
     def __init__(
-        self, viewer: Any, *, keys: Mapping[str, str] | None = None, folder: Path | None = None
+        self,
+        viewer: Any,
+        *,
+        keys: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        when_free: Callable[[Iterator[None]], None] = at_once,
     ) -> None:
         self.journal = Journal(folder or state_folder())
-        self.bridge = LayerBridge(viewer)
+        self.bridge = LayerBridge(viewer, when_free=when_free)
         self.session = self.bridge.session
         self.viewer = self.bridge.viewer
         self.mouse = Mouse(
@@ -117,8 +124,9 @@ class Workspace:
 
     def toggle_unsure(self) -> None:
         """Show or hide where the model is unsure."""
-        self.bridge.show_unsure = not self.bridge.show_unsure
-        self.bridge.show()
+        display = self.bridge.display
+        display.show_unsure = not display.show_unsure
+        display.show()
         self.changed.emit()
 
     def pause(self, paused: bool) -> None:
