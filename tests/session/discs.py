@@ -113,11 +113,17 @@ def answer_of(ask: Ask, *, name: str = "discs") -> Answer:
 
 
 def window_of(prompt: Prompt) -> Window:
-    """A square round the prompt, large enough for its discs and corrections."""
+    """A square round the prompt; larger when a correction lies outside it."""
     centre = prompt_centre(replace(prompt, corrections=()))
-    far = [abs(c.y - centre.y) for c in (*prompt.points, *prompt.corrections)]
-    far += [abs(c.x - centre.x) for c in (*prompt.points, *prompt.corrections)]
     span = prompt.box.span if prompt.box else 0.0
     if prompt.mask is not None:
         span = max(span, *prompt.mask.mask.shape)
-    return square_window(centre.y, centre.x, 2 * (max(far, default=0) + span + 2 * RADIUS))
+    own = square_window(centre.y, centre.x, 2 * (_farthest(centre, prompt.points) + span + 24))
+    if all(own.contains(click) for click in prompt.corrections):
+        return own
+    every = (*prompt.points, *prompt.corrections)
+    return square_window(centre.y, centre.x, 2 * (_farthest(centre, every) + span + 24))
+
+
+def _farthest(centre: Click, clicks: tuple[Click, ...]) -> float:
+    return max((max(abs(c.y - centre.y), abs(c.x - centre.x)) for c in clicks), default=0.0)

@@ -24,6 +24,7 @@ from napari_pisam.widgets.prompt_layers import CORRECTIONS, PROMPTS, signs_of
 from napari_pisam.widgets.runner import Answers, sentence_of
 
 if TYPE_CHECKING:
+    import napari
     from napari.layers import Image, Labels, Points
 
 logger = logging.getLogger(__name__)
@@ -181,31 +182,29 @@ def _renumbered(labels: np.ndarray[Any, Any], wishes: list[Wish]) -> np.ndarray[
 def segment_points_widget() -> Any:
     """The magicgui widget of `segment_points`: computes in the background, adds the labels."""
     from magicgui import magicgui
-    from napari import Viewer
-    from napari.layers import Image as ImageLayer
-    from napari.layers import Points as PointsLayer
 
     from napari_pisam import zoo
 
     at_hand = [entry.name for entry in zoo.ZOO.values() if entry.embedded or zoo.is_at_hand(entry)]
-
-    def segment(
-        viewer: Viewer,
-        image: ImageLayer,
-        prompts: PointsLayer,
-        corrections: PointsLayer | None,
-        model: str,
-    ) -> None:
-        in_background(viewer, segment_groups(image, prompts, corrections, model))
-
     return magicgui(
-        segment,
+        _segment,
         call_button="Segment",
         image={"tooltip": "The image whose objects are cut out."},
         prompts={"tooltip": "Points on the objects; a feature “group” tells objects apart."},
         corrections={"tooltip": "Points where the mask would be wrong, if there are any."},
         model={"choices": at_hand, "tooltip": "The model that draws the masks."},
     )
+
+
+# The annotations are what magicgui makes the controls from; it reads them as text.
+def _segment(
+    viewer: napari.viewer.Viewer,
+    image: napari.layers.Image,
+    prompts: napari.layers.Points,
+    corrections: napari.layers.Points | None,
+    model: str,
+) -> None:
+    in_background(viewer, segment_groups(image, prompts, corrections, model))
 
 
 def in_background(viewer: Any, steps: Generator[tuple[int, int], None, Labels]) -> Any:

@@ -1,0 +1,155 @@
+"""segment_points: by script, by widget, and the same labels as by clicking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image, Points
+
+from napari_pisam.images.source import ImageError
+from napari_pisam.prompts import Click
+from napari_pisam.widgets.segment_points import (
+    in_background,
+    segment_groups,
+    segment_points,
+    segment_points_widget,
+)
+from tests.session.discs import DiscEngine
+from tests.widgets.conftest import Opener
+from tests.widgets.hands import until
+
+
+@pytest.fixture
+def image() -> Image:
+    return Image(np.zeros((120, 160), np.uint8), name="cells", scale=(0.5, 0.5), units=("um", "um"))
+
+
+def points(rows: list[Any], **features: list[Any]) -> Points:
+    return Points(np.array(rows, float), features=features)
+
+
+def run(image: Image, prompts: Points, corrections: Points | None = None) -> Any:
+    return segment_points(image, prompts, corrections, DiscEngine())
+
+
+def test_all_points_are_one_object_without_groups(image: Image) -> None:
+    prompts = points([(30, 30), (30, 40)])
+    prompts.scale = (0.5, 0.5)
+    labels = run(image, prompts)
+    assert labels.name == "cells objects"
+    assert set(np.unique(labels.data)) == {0, 1}
+    assert labels.data[30, 45] == 1
+    assert tuple(labels.scale) == (0.5, 0.5)
+    assert labels.units == image.units
+
+
+def test_points_count_in_the_world_not_in_their_own_pixels(image: Image) -> None:
+    labels = run(image, points([(15, 15)]))
+    assert labels.data[30, 30] == 1
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [([1, 1, 2], {1, 2}), ([7, 7, 3], {3, 7}), (["b", "b", "a"], {1, 2}), ([0, 0, 5], {1, 2})],
+)
+def test_one_object_per_group(image: Image, groups: list[Any], expected: set[int]) -> None:
+    image.scale = (1, 1)
+    labels = run(image, points([(30, 30), (30, 36), (90, 120)], group=groups))
+    assert set(np.unique(labels.data)) - {0} == expected
+    assert labels.data[30, 30] != labels.data[90, 120]
+    if groups[0] == 7:
+        assert labels.data[30, 30] == 7
+
+
+def test_kinds_and_corrections(image: Image) -> None:
+    image.scale = (1, 1)
+    prompts = points([(30, 30), (30, 42)], kind=["object", "background"])
+    corrections = points([(30, 24), (50, 30), (30, 60)], kind=["remove", "add", "auto"])
+    data = run(image, prompts, corrections).data
+    assert data[30, 32] == 0
+    assert data[30, 24] == 0
+    assert data[50, 30] == 1
+    assert data[30, 60] == 1
+
+
+def test_the_same_labels_as_clicking(open_panel: Opener) -> None:
+    array = np.zeros((3, 120, 160), np.uint8)
+    hands = open_panel(array, scale=(2, 0.5, 0.5))
+    session = hands.widget.session
+    hands.viewer.dims.set_current_step(0, 1)
+    said = [((30, 30), [(30, 36), (30, 52)]), ((80, 100), [(80, 100)]), ((30, 45), [])]
+    for place, corrections in said:
+        session.click(Click(*place, None))
+        hands.wait()
+        for correction in corrections:
+            session.click(Click(*correction, None))
+            hands.wait()
+        hands.widget.keep()
+    prompts = points([(1, *p) for p, _ in said], group=[1, 2, 3])
+    rows = [(i, (1, *c)) for i, (_, cs) in enumerate(said, 1) for c in cs]
+    corrections_layer = points([r for _, r in rows], group=[i for i, _ in rows])
+    prompts.scale = corrections_layer.scale = (2, 0.5, 0.5)
+    labels = segment_points(hands.widget.image, prompts, corrections_layer, DiscEngine())
+    assert hands.widget.labels is not None
+    assert hands.widget.labels.data.max() == 3
+    assert np.array_equal(labels.data, hands.widget.labels.data)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "corrections", "sentence"),
+    [
+        (Points(ndim=2), None, "There is no point"),
+        (points([(1, 1)], kind=["background"]), None, "no point on the object"),
+        (points([(1, 1)]), points([(1, 1)], group=[4]), "no prompt"),
+    ],
+)
+def test_what_cannot_be_is_told(
+    image: Image, prompts: Points, corrections: Points | None, sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        run(image, prompts, corrections)
+
+
+def test_points_of_a_stack_lie_on_one_plane_each() -> None:
+    stack = Image(np.zeros((3, 50, 60), np.uint8))
+    with pytest.raises(ValueError, match="several planes"):
+        run(stack, points([(0, 10, 10), (1, 10, 10)]))
+    with pytest.raises(ImageError, match="outside the stack"):
+        run(stack, points([(7, 10, 10)]))
+    with pytest.raises(ValueError, match="2 axes"):
+        run(stack, points([(10, 10)]))
+    labels = run(stack, points([(0, 20, 20), (2, 20, 20)], group=[1, 2]))
+    assert labels.data[0, 20, 20] == 1
+    assert labels.data[2, 20, 20] == 2
+
+
+def test_a_script_needs_no_window(image: Image) -> None:
+    viewer = ViewerModel()
+    viewer.add_layer(image)
+    image.scale = (1, 1)
+    prompts = viewer.add_points([(30, 30)])
+    viewer.add_layer(segment_points(image, prompts, None, DiscEngine()))
+    assert viewer.layers[-1].data[30, 30] == 1
+
+
+def test_the_widget_computes_in_the_background(make_napari_viewer: Any, qtbot: Any) -> None:
+    viewer = make_napari_viewer(show=False)
+    picture = viewer.add_image(np.zeros((120, 160), np.uint8))
+    prompts = viewer.add_points([(30, 30)])
+    widget = segment_points_widget()
+    viewer.window.add_dock_widget(widget)
+    assert widget.image.value is picture
+    assert widget.prompts.value is prompts
+    assert "pisam-tiny" in widget.model.choices
+    worker = in_background(viewer, segment_groups(picture, prompts, None, DiscEngine()))
+    with qtbot.waitSignal(worker.finished, timeout=30_000):
+        pass
+    until(lambda: len(viewer.layers) == 3)
+    assert viewer.layers[-1].data[30, 30] == 1
+    failing = in_background(viewer, segment_groups(picture, Points(ndim=2), None, DiscEngine()))
+    with qtbot.waitSignal(failing.finished, timeout=30_000):
+        pass
+    assert len(viewer.layers) == 3
