@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from skimage import data
 
 from napari_pisam.images.labels import read_labels
 
@@ -20,7 +19,7 @@ def test_the_annotation_script(make_napari_viewer: Any, tmp_path: Path) -> None:
     panel = annotate(viewer, tmp_path / "labels.tif")
     try:
         labels = read_labels(tmp_path / "labels.tif")
-        assert labels.shape == data.coins().shape
+        assert labels.shape == (303, 384)
         assert set(np.unique(labels)) == {0, 1, 2, 3, 4}
         assert labels[126, 102] == 1
         assert labels[51, 215] == 2

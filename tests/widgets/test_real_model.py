@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import skimage.data
 from qtpy.QtCore import Qt
-from skimage import data
 
 from napari_pisam.prompts import Click, Prompt
 from napari_pisam.widgets.model_loading import engine_for, without_triton
@@ -17,7 +17,8 @@ COINS = ((58, 100), (50, 240), (130, 185))
 
 
 def test_real_clicks_give_the_labels_of_the_api_and_of_the_script(open_panel: Opener) -> None:
-    image = data.coins()
+    samples: Any = skimage.data
+    image = samples.coins()
     hands = open_panel(image, engine=engine_for("pisam-tiny"))
     widget = hands.widget
     corrected = (COINS[0][0] + 24, COINS[0][1] + 24)
