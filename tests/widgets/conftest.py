@@ -37,7 +37,7 @@ def open_panel(make_napari_viewer: Any) -> Iterator[Opener]:
         *arrays: Any, engine: Answers | None = None, show: bool = True, **image: Any
     ) -> Hands:
         viewer = make_napari_viewer(show=show)
-        viewer.window.resize(1200, 800)
+        viewer.window.resize(1000, 700)
         for array in arrays or (np.zeros((200, 300), np.uint8),):
             viewer.add_image(array, **{"contrast_limits": (0, 255), **image})
         widget = SegmentWidget(viewer, engine=engine or DiscEngine())

@@ -53,8 +53,10 @@ class Hands:
         return QPoint(round(float(spot[0])), round(float(spot[1])))
 
     def move(self, y: float, x: float) -> None:
-        QTest.mouseMove(self.canvas.native, self.at(y, x))
-        QApplication.processEvents()
+        # A mouse that is there already makes no event.
+        for off in (3, 0):
+            QTest.mouseMove(self.canvas.native, self.at(y, x) + QPoint(off, off))
+            QApplication.processEvents()
 
     def click(
         self,

@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from typing import Any
 
+import napari
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
 
 from napari_pisam.prompts import Click
-from tests.widgets.conftest import Opener
-from tests.widgets.hands import Hands, QTest
+from napari_pisam.widgets.segment_widget import SegmentWidget
+from tests.session.discs import DiscEngine
+from tests.widgets.hands import Hands, QTest, until
 
 SHIFT, CONTROL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture(scope="module")
+def window(qapp: Any) -> Iterator[Hands]:
+    """One window for all tests of this file: opening one takes longer than most of them."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1000, 700)
+    widget = SegmentWidget(viewer, engine=DiscEngine())
+    viewer.window.add_dock_widget(widget, name="Pi-SAM", area="right")
+    shared = Hands(viewer, widget)
+    yield shared
+    widget.close_work()
+    viewer.close()
+    del viewer, widget
+    shared.__dict__.clear()
+    QApplication.processEvents()
+    gc.collect()
+
+
+@pytest.fixture
+def hands(window: Hands) -> Hands:
+    """The window with a new image of 200 x 300 pixels and nothing else."""
+    window.viewer.layers.clear()
+    window.widget.panel.keeping.object_size.setValue(0)
+    window.viewer.add_image(np.zeros((200, 300), np.uint8), contrast_limits=(0, 255))
+    window.viewer.reset_view()
+    until(lambda: window.widget.labels is not None)
+    return window
 
 
 def prompt_of(hands: Hands) -> Any:
@@ -235,37 +268,6 @@ def test_other_layers_and_the_switch_leave_the_mouse_to_napari(hands: Hands) -> 
     hands.widget.panel.clicking.click()
     hands.click(60, 80)
     assert not prompt_of(hands).empty
-
-
-def test_a_rotated_scaled_plane_of_a_stack(open_panel: Opener) -> None:
-    stack = np.zeros((4, 160, 200), np.uint8)
-    hands = open_panel(
-        stack, scale=(2, 0.5, 0.25), translate=(10, 20, 30), rotate=20, units=("um",) * 3
-    )
-    image = hands.widget.image
-    assert image is not None
-    hands.viewer.dims.set_point(0, 10 + 2 * 2)
-    hands.viewer.reset_view()
-    hands.click(60, 80)
-    hands.wait()
-    assert near(prompt_of(hands).points, (60, 80, True))
-    for layer in (hands.widget.prompts, hands.widget.labels):
-        assert layer is not None
-        assert layer.units == image.units
-        assert np.allclose(layer.data_to_world((1, 2, 3)), image.data_to_world((1, 2, 3)))
-    preview = hands.widget.bridge.helpers.find("preview")
-    answer = hands.widget.answer
-    assert answer is not None
-    middle = (preview.data.shape[1] - 1) / 2
-    centre = image.world_to_data(preview.data_to_world((0, middle, middle)))
-    window = answer.window
-    expected = (2, window.y + (window.height - 1) / 2, window.x + (window.width - 1) / 2)
-    assert np.allclose(centre, expected)
-    hands.press(Qt.Key.Key_Return)
-    labels = hands.widget.labels
-    assert labels is not None
-    assert labels.data[2, 60, 80] == 1
-    assert not labels.data[[0, 1, 3]].any()
 
 
 def test_the_ring_shows_the_typical_size(hands: Hands) -> None:

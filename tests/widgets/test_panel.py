@@ -28,6 +28,12 @@ from tests.widgets.conftest import Opener
 from tests.widgets.hands import Hands, QTest, until
 
 
+@pytest.fixture
+def hands(open_panel: Opener) -> Hands:
+    """The panel over an image of 200 x 300 pixels; what is not painted takes no time."""
+    return open_panel(show=False)
+
+
 class SlowEngine(DiscEngine):
     """Waits before each answer until it is let go."""
 
@@ -168,7 +174,7 @@ def test_options_reach_the_session(hands: Hands) -> None:
 
 def test_intensity_and_channels_reach_the_model(open_panel: Opener) -> None:
     images = [np.full((40, 50), v, np.uint16) for v in (1, 2, 3)]
-    hands = open_panel(*images, contrast_limits=(0, 3))
+    hands = open_panel(*images, contrast_limits=(0, 3), show=False)
     looks, session = hands.widget.panel.looks, hands.widget.session
     looks.intensity.setCurrentIndex(1)
     assert session.plane is not None
@@ -202,7 +208,7 @@ def test_keys_can_be_changed_and_are_kept(hands: Hands) -> None:
 
 def test_busy_is_shown_and_can_be_cancelled(open_panel: Opener) -> None:
     engine = SlowEngine()
-    hands = open_panel(engine=engine)
+    hands = open_panel(engine=engine, show=False)
     widget = hands.widget
     widget.session.click(Click(60, 80, None))
     until(lambda: engine.begun == 1)
@@ -216,7 +222,7 @@ def test_busy_is_shown_and_can_be_cancelled(open_panel: Opener) -> None:
 
 def test_the_newest_click_wins(open_panel: Opener) -> None:
     engine = SlowEngine()
-    hands = open_panel(engine=engine)
+    hands = open_panel(engine=engine, show=False)
     session = hands.widget.session
     for x in (80, 90, 100, 110, 120):
         session.click(Click(60, x, None))
@@ -230,7 +236,7 @@ def test_the_newest_click_wins(open_panel: Opener) -> None:
 
 
 def test_an_error_is_one_sentence_and_the_work_goes_on(open_panel: Opener) -> None:
-    hands = open_panel(engine=BrokenEngine())
+    hands = open_panel(engine=BrokenEngine(), show=False)
     hands.widget.session.click(Click(60, 80, None))
     with pytest.raises(RuntimeError, match=r"^The file is damaged: open it again\.$"):
         hands.widget.wait_idle(20)
@@ -241,7 +247,7 @@ def test_an_error_is_one_sentence_and_the_work_goes_on(open_panel: Opener) -> No
 
 def test_waiting_too_long_is_told(open_panel: Opener) -> None:
     engine = SlowEngine()
-    hands = open_panel(engine=engine)
+    hands = open_panel(engine=engine, show=False)
     hands.widget.session.click(Click(60, 80, None))
     with pytest.raises(TimeoutError, match="no mask within"):
         hands.widget.wait_idle(0.05)
@@ -264,13 +270,13 @@ def test_deleted_labels_can_be_put_back(hands: Hands) -> None:
 
 
 def test_a_session_that_ended_is_offered_and_restored(open_panel: Opener) -> None:
-    first = open_panel()
+    first = open_panel(show=False)
     for y in (60, 120):
         click(first, y, 80)
         first.widget.keep()
     kept = first.widget.labels
     assert kept is not None
-    second = open_panel()
+    second = open_panel(show=False)
     restore = second.widget.panel.restore
     until(lambda: not restore.isHidden(), "the offer to restore")
     assert restore.text().startswith("Restore 2 objects")

@@ -27,27 +27,44 @@ def same_frame(image: Image) -> dict[str, Any]:
     }
 
 
-def window_frame(image: Image, index: PlaneIndex, window: Window, side: int) -> dict[str, Any]:
+def window_frame(
+    image: Image, index: PlaneIndex, window: Window, side: int, *, first: tuple[int, int] = (0, 0)
+) -> dict[str, Any]:
     """Keyword arguments that lay a (side, side) array of a window over the image.
 
-    The array has the image's axes, length 1 along those that the plane fixes.
+    The array has the image's axes, length 1 along those that the plane fixes. first: the row and
+    column of the array that are the layer's first, when it is cut.
     """
     frame = same_frame(image)
     steps = iter((window.height / side, window.width / side))
-    starts = iter((window.y, window.x))
+    starts = iter(((window.y, first[0]), (window.x, first[1])))
     scale, origin = frame["scale"].copy(), np.zeros(image.ndim)
     for axis, position in enumerate(index):
         if position is None:
-            step = next(steps)
+            step, (start, skipped) = next(steps), next(starts)
             scale[axis] *= step
             # The first pixel of the array is `step` wide and begins where the window does.
-            origin[axis] = next(starts) - 0.5 + 0.5 * step
+            origin[axis] = start - 0.5 + (0.5 + skipped) * step
         else:
             origin[axis] = position
     world = np.asarray(image.data_to_world(origin))[-image.ndim :]
     frame["scale"] = scale
     frame["translate"] = np.asarray(image.affine.inverse(world))
     return frame
+
+
+def inside_image(image: Image, index: PlaneIndex, window: Window, side: int) -> tuple[slice, slice]:
+    """The rows and columns of a (side, side) array of a window whose centres lie in the image."""
+    shape = image.data[0].shape if image.multiscale else image.data.shape
+    sizes = [int(shape[axis]) for axis, position in enumerate(index) if position is None]
+    parts = []
+    for start, length, size in zip(
+        (window.y, window.x), (window.height, window.width), sizes, strict=True
+    ):
+        centres = start + (np.arange(side) + 0.5) * length / side
+        inside = np.flatnonzero((centres >= 0) & (centres < size))
+        parts.append(slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 1))
+    return parts[0], parts[1]
 
 
 def apply_frame(layer: Layer, frame: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from napari_pisam.session.answer import Answer
 from napari_pisam.session.plane import PlaneIndex
 from napari_pisam.session.relief import EDGE, REACH, STEP
 from napari_pisam.widgets.colours import BORDER, DOUBT, FILL, OUTLINE, rgba
-from napari_pisam.widgets.frames import rows_of, same_frame, window_frame
+from napari_pisam.widgets.frames import inside_image, rows_of, same_frame, window_frame
 from napari_pisam.widgets.identity import ROLE
 
 if TYPE_CHECKING:
@@ -89,8 +89,13 @@ def show_answer(layer: Image, image: Image, index: PlaneIndex, answer: Answer | 
             layer.data = _empty(image)
         return
     pixels = answer.relief if role == PREVIEW else answer.doubt
-    shape = tuple(pixels.shape[0] if position is None else 1 for position in index)
-    frame = window_frame(image, index, answer.window, pixels.shape[0])
+    side = pixels.shape[0]
+    # What lies outside the image would make the viewer's world larger than the image.
+    rows, cols = inside_image(image, index, answer.window, side)
+    pixels = pixels[rows, cols]
+    sizes = iter(pixels.shape)
+    shape = tuple(next(sizes) if position is None else 1 for position in index)
+    frame = window_frame(image, index, answer.window, side, first=(rows.start, cols.start))
     for name in ("scale", "translate"):
         if not np.array_equal(np.asarray(getattr(layer, name)), frame[name]):
             setattr(layer, name, frame[name])

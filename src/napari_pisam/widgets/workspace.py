@@ -267,7 +267,19 @@ class Workspace:
 
     def _boxed(self, box: Box) -> None:
         self.mouse.box_mode = False
-        self.session.set_box(box)
+        source = self.session.plane.source if self.session.plane is not None else None
+        if source is None:
+            return
+        inside = (
+            max(box.y_min, -0.5),
+            max(box.x_min, -0.5),
+            min(box.y_max, source.height - 0.5),
+            min(box.x_max, source.width - 0.5),
+        )
+        if inside[0] < inside[2] and inside[1] < inside[3]:
+            self.session.set_box(Box(*inside))
+        else:
+            self.said.emit("info", "That box is outside the image.")
 
     def _hover(self, click: Click | None) -> None:
         """Say what a click would do here."""

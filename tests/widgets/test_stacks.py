@@ -1,0 +1,103 @@
+"""Planes of stacks, in any transform."""
+
+from __future__ import annotations
+
+import numpy as np
+from qtpy.QtCore import Qt
+
+from napari_pisam.prompts import Click
+from tests.widgets.conftest import Opener
+
+
+def test_a_rotated_scaled_plane_of_a_stack(open_panel: Opener) -> None:
+    stack = np.zeros((4, 160, 200), np.uint8)
+    hands = open_panel(
+        stack, scale=(2, 0.5, 0.25), translate=(10, 20, 30), rotate=20, units=("um",) * 3
+    )
+    image = hands.widget.image
+    assert image is not None
+    hands.viewer.dims.set_point(0, 10 + 2 * 2)
+    hands.viewer.reset_view()
+    hands.click(60, 80)
+    hands.wait()
+    running = hands.widget.session.running
+    assert running is not None
+    (point,) = running.prompt.points
+    assert np.allclose((point.y, point.x), (60, 80), atol=1)
+    for layer in (hands.widget.prompts, hands.widget.labels):
+        assert layer is not None
+        assert layer.units == image.units
+        assert np.allclose(layer.data_to_world((1, 2, 3)), image.data_to_world((1, 2, 3)))
+    preview = hands.widget.bridge.helpers.find("preview")
+    answer = hands.widget.answer
+    assert answer is not None
+    rows, cols = np.nonzero(preview.data[0] > 128)
+    middle = (0, (rows.min() + rows.max()) / 2, (cols.min() + cols.max()) / 2)
+    centre = image.world_to_data(preview.data_to_world(middle))
+    assert np.allclose(centre, (2, 60, 80), atol=1)
+    hands.press(Qt.Key.Key_Return)
+    labels = hands.widget.labels
+    assert labels is not None
+    assert labels.data[2, 60, 80] == 1
+    assert not labels.data[[0, 1, 3]].any()
+
+
+def test_other_planes_and_axes_keep_their_own_objects(open_panel: Opener) -> None:
+    hands = open_panel(np.zeros((40, 50, 60), np.uint8), show=False)
+    session, viewer = hands.widget.session, hands.viewer
+    viewer.dims.set_current_step(0, 10)
+    session.click(Click(20, 20, None))
+    hands.wait()
+    viewer.dims.set_current_step(0, 11)
+    assert hands.widget.answer is None
+    assert hands.widget.panel.banner.mode.name == "start"
+    session.click(Click(25, 25, None))
+    hands.wait()
+    hands.widget.keep()
+    viewer.dims.set_current_step(0, 10)
+    assert hands.widget.answer is not None
+    hands.widget.keep()
+    viewer.dims.order = (2, 0, 1)
+    viewer.dims.set_point(2, 7)
+    assert session.plane is not None
+    assert session.plane.key.index == (None, None, 7)
+    session.click(Click(20, 40, None))
+    hands.wait()
+    hands.widget.keep()
+    labels = hands.widget.labels
+    assert labels is not None
+    assert labels.data[11, 25, 25] == 1
+    assert labels.data[10, 20, 20] == 2
+    assert labels.data[20, 40, 7] == 3
+    viewer.dims.ndisplay = 3
+    assert session.plane is None
+    assert hands.widget.panel.banner.mode.name == "empty"
+
+
+def test_a_script_may_put_points_on_planes_that_are_not_shown(open_panel: Opener) -> None:
+    hands = open_panel(np.zeros((3, 50, 60), np.uint8), show=False)
+    viewer = hands.viewer
+    viewer.dims.set_current_step(0, 0)
+    hands.widget.prompts.add([[0, 20, 20], [2, 30, 30]])
+    hands.wait()
+    assert hands.widget.session.running is not None
+    assert hands.widget.session.running.prompt.points == (Click(20, 20),)
+    hands.widget.keep()
+    viewer.dims.set_current_step(0, 2)
+    hands.wait()
+    assert hands.widget.session.running.prompt.points == (Click(30, 30),)
+
+
+def test_rgb_and_pyramids(open_panel: Opener) -> None:
+    fine = np.zeros((64, 80, 3), np.uint8)
+    hands = open_panel([fine, fine[::2, ::2]], multiscale=True, rgb=True, show=False)
+    hands.widget.session.click(Click(30, 30, None))
+    hands.wait()
+    hands.widget.keep()
+    plane = hands.widget.session.plane
+    assert plane is not None
+    assert plane.source.rgb
+    assert plane.source.levels == (1.0, 2.0)
+    assert hands.widget.labels is not None
+    assert hands.widget.labels.data.shape == (64, 80)
+    assert hands.widget.labels.data[30, 30] == 1
