@@ -78,9 +78,14 @@ def _anywhere(
 
 
 def sample_points(values: Tensor, xy_unit: Tensor) -> Tensor:
-    """Bilinear values (B, C, n) of (B, C, H, W) at (B, n, 2) in 0..1."""
+    """Bilinear values (B, C, n) of (B, C, H, W) at (B, n, 2) in 0..1.
+
+    Beyond the outermost pixel centres their values go on: with zeros there, every mask's rim
+    would count as uncertain.
+    """
     grid = (2 * xy_unit - 1).unsqueeze(1)
-    return F.grid_sample(values.float(), grid, align_corners=False).squeeze(2)
+    at = F.grid_sample(values.float(), grid, padding_mode="border", align_corners=False)
+    return at.squeeze(2)
 
 
 def point_loss(
