@@ -18,7 +18,7 @@ DISCS = SourceConfig("discs", "images", "masks", validation="^3$")
 RATES = {
     "encoder": {"image_encoder": 1e-3, "mask_decoder": 1e-3},
     "decoder": {"mask_decoder": 1e-3, "mask_decoder.interact_2": 0.0},
-    "interactor": {"mask_decoder.interact_2": 1e-2},
+    "interactor": {"mask_decoder.interact_2": 5e-3},
 }
 
 
@@ -42,7 +42,7 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(4):
         labels = np.zeros((60, 72), np.uint8)
         for item, x in enumerate((12, 36, 60), 1):
-            y, radius = rng.integers(12, 48), rng.integers(6, 11)
+            y, radius = rng.integers(13, 47), rng.integers(9, 13)
             labels[(rows - y) ** 2 + (columns - x) ** 2 < radius**2] = item
         pixels = (labels > 0) * 120 + rng.integers(20, 60, labels.shape)
         Image.fromarray(pixels.astype(np.uint8)).save(root / "images" / f"{number}.png")
