@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from napari_pisam.cli import main
+from napari_pisam.cli import main, train
+from tests.cli.toy import one_sentence, run
+
+Capture = pytest.CaptureFixture[str]
 
 CONFIG = """
 name = "toy"
@@ -68,3 +74,103 @@ def test_a_wrong_configuration_gets_one_sentence(
 def test_a_missing_configuration_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "nowhere.toml"]) == 2
     assert "nowhere.toml" in capsys.readouterr().err
+
+
+def test_the_first_process_alone_speaks(
+    capsys: Capture, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = run(capsys, "train", config, "--output", tmp_path / "run")
+    assert "step 2: state written" in said.out
+    monkeypatch.setattr(train, "_first_process", lambda: False)
+    said = run(capsys, "train", config, "--output", tmp_path / "other")
+    assert (said.code, said.out, said.err) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("variables", "first"),
+    [({}, True), ({"RANK": "0", "LOCAL_RANK": "0"}, True), ({"RANK": "1"}, False),
+     ({"LOCAL_RANK": "1"}, False)],
+)  # fmt: skip
+def test_which_process_is_the_first(
+    variables: dict[str, str], first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RANK", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert train._first_process() is first
+
+
+def test_ctrl_c_says_how_to_go_on_and_the_state_does(
+    capsys: Capture, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_pisam.train.stopping import StopRequest
+
+    monkeypatch.setattr(StopRequest, "asked", lambda self: True)
+    out = tmp_path / "run"
+    said = run(capsys, "train", config, "--output", out)
+    assert said.code == 130
+    assert "--resume goes on" in one_sentence(said)
+    assert torch.load(out / "state.pt", weights_only=True)["done"] == 1
+    monkeypatch.undo()
+    assert run(capsys, "train", config, "--output", out, "--resume").code == 0
+    assert torch.load(out / "state.pt", weights_only=True)["done"] == 2
+
+
+def test_ctrl_c_before_the_first_step_promises_no_state(
+    capsys: Capture, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_pisam.train import run as room
+
+    def stopped(*_: object, **__: object) -> Iterator[object]:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(room, "train", stopped)
+    said = run(capsys, "train", config, "--output", tmp_path / "run")
+    assert (said.code, said.out, said.err) == (130, "", "")
+
+
+def test_without_the_extra_the_extra_is_named(
+    capsys: Capture, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_spec = importlib.util.find_spec
+
+    def spec(name: str, *rest: Any) -> Any:
+        return None if name == "lightning_fabric" else find_spec(name, *rest)
+
+    monkeypatch.setattr(importlib.util, "find_spec", spec)
+    said = run(capsys, "train", config)
+    assert said.code == 2
+    assert 'pip install "napari-pisam[train]"' in one_sentence(said)
+
+
+def test_eval_measures_and_writes_nothing(capsys: Capture, config: Path, tmp_path: Path) -> None:
+    config.write_text(CONFIG + 'validation = "1"\n', "utf-8")
+    said = run(capsys, "train", config, "--eval", "--output", tmp_path / "run")
+    assert said.code == 0
+    assert "val/box" in said.out
+    assert not (tmp_path / "run").exists()
+
+
+def test_options_reach_the_run(
+    capsys: Capture, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_pisam.train import run as room
+
+    asked: list[object] = []
+
+    def note(*positional: object, **named: object) -> Iterator[object]:
+        asked.extend((*positional, named))
+        yield from ()
+
+    monkeypatch.setattr(room, "train", note)
+    run(
+        capsys, "train", config, "--data-root", "d", "--checkpoint-root", "c", "--output", "o",
+        "--restore", "r.pth", "--devices", "2",
+    )  # fmt: skip
+    assert asked == [
+        config,
+        room.Folders(Path("d"), Path("o"), Path("c")),
+        {"resume": False, "restore": Path("r.pth"), "devices": 2, "evaluate_only": False},
+    ]

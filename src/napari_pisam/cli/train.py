@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_pisam.cli.messages import BadOptionError, complain, console, say
+from napari_pisam.cli.messages import BadOptionError, bars, complain, say
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from napari_pisam.train.loop import Progress
 
 NEEDED = "lightning_fabric"
+# As the room train calls it, which is not imported before something is trained.
+STATE_FILE = "state.pt"
 
 _Config = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to train, and on what.")]
 _DataRoot = Annotated[
@@ -66,8 +67,8 @@ def train(  # noqa: PLR0913 - each parameter is an option
     try:
         _watch(work)
     except KeyboardInterrupt:
-        if _first_process() and not evaluate_only:
-            complain(f"Stopped, its state is in {output}: the same with --resume goes on from it.")
+        if _first_process() and (output / STATE_FILE).is_file() and not evaluate_only:
+            complain(f"Stopped; {output} holds the state: the same with --resume goes on from it.")
         raise
     if _first_process() and not evaluate_only:
         say(f"{output} holds the state and the weights.")
@@ -81,7 +82,6 @@ def _first_process() -> bool:
 def _watch(work: Generator[Progress, None, None]) -> None:
     """A bar with the losses and the time left on stderr; the figures of validations on stdout."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
 
     columns = (
         BarColumn(),
@@ -89,16 +89,12 @@ def _watch(work: Generator[Progress, None, None]) -> None:
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )
-    with (
-        contextlib.closing(work),
-        Bars(
-            *columns, console=console(sys.stderr), transient=True, disable=not _first_process()
-        ) as bars,
-    ):
-        task = bars.add_task("", total=None)
+    with contextlib.closing(work), bars(*columns, spoken=_first_process()) as shown:
+        task = shown.add_task("", total=None)
         for at in work:
-            shown = "  ".join(f"{k} {v:.3f}" for k, v in at.losses.items() if "/" not in k)
-            bars.update(task, completed=at.step, total=at.steps, description=shown)
+            words = "  ".join(f"{k} {v:.3f}" for k, v in at.losses.items() if "/" not in k)
+            shown.update(task, completed=at.step, total=at.steps, description=words)
             figures = "  ".join(f"{k} {v:.3f}" for k, v in at.losses.items() if "/" in k)
-            if figures and _first_process():
-                say(f"step {at.step}: {figures}")
+            told = "; ".join(part for part in (at.note, figures) if part)
+            if told and _first_process():
+                say(f"step {at.step}: {told}")
