@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_pisam.cli.messages import BadOptionError, console, say
+from napari_pisam.cli.messages import BadOptionError, bars, say
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -79,19 +78,15 @@ def evaluate(  # noqa: PLR0913 - each parameter is an option
 def _watched(work: Generator[Progress, None, ClickReport]) -> ClickReport:
     """Its report, with a bar and the time left on stderr."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
 
     text = TextColumn("{task.description}")
     columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with (
-        contextlib.closing(work),
-        Bars(*columns, console=console(sys.stderr), transient=True) as bars,
-    ):
-        task = bars.add_task("", total=None)
+    with contextlib.closing(work), bars(*columns) as shown:
+        task = shown.add_task("", total=None)
         while True:
             try:
                 at = next(work)
             except StopIteration as end:
                 report: ClickReport = end.value
                 return report
-            bars.update(task, completed=at.done, total=at.total or None, description=at.source)
+            shown.update(task, completed=at.done, total=at.total or None, description=at.source)

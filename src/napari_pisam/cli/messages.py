@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.progress import Progress, ProgressColumn
 
 T = TypeVar("T")
 
@@ -64,11 +65,19 @@ def sentence_of(error: BaseException) -> str:
     return f"This should not happen ({kind}: {text or 'no message'}): report it, with --debug."
 
 
-def progress(items: Sequence[T], what: str) -> Iterator[T]:
-    """The items one by one, with a bar on stderr when there are several and someone looks on."""
-    if len(items) < 2 or not sys.stderr.isatty():
-        yield from items
-        return
-    from rich.progress import track
+def bars(*columns: ProgressColumn, spoken: bool = True) -> Progress:
+    """Progress bars on stderr that vanish at the end; none in a file, a pipe, or if not spoken."""
+    from rich.progress import Progress
 
-    yield from track(items, what, console=console(sys.stderr), transient=True)
+    shown = spoken and sys.stderr.isatty()
+    return Progress(*columns, console=console(sys.stderr), transient=True, disable=not shown)
+
+
+def progress(items: Sequence[T], what: str) -> Iterator[T]:
+    """The items one by one, with a bar when there are several."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+    text = TextColumn("{task.description}")
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with bars(*columns, spoken=len(items) > 1) as shown:
+        yield from shown.track(items, description=what)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_pisam.cli.messages import EXIT_STOPPED, complain, console, say
+from napari_pisam.cli.messages import EXIT_STOPPED, bars, complain, say
 
 if TYPE_CHECKING:
     from napari_pisam.zoo import ZooEntry
@@ -66,7 +65,6 @@ def info(name: _NameOrPath) -> None:
 def download(name: _Name) -> None:
     """Bring a model here; a download that broke off goes on from where it stopped."""
     from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bars
 
     from napari_pisam import zoo
 
@@ -75,8 +73,8 @@ def download(name: _Name) -> None:
         say(f"From {zoo.source_url(entry)}, licence {entry.licence}.")
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     work = zoo.download(entry)
-    with contextlib.closing(work), Bars(*columns, console=console(sys.stderr)) as bars:
-        task = bars.add_task(entry.name, total=entry.size)
+    with contextlib.closing(work), bars(*columns) as shown:
+        task = shown.add_task(entry.name, total=entry.size)
         while True:
             try:
                 done = next(work)
@@ -86,7 +84,7 @@ def download(name: _Name) -> None:
             except KeyboardInterrupt:
                 complain("Stopped: the next download goes on from there.")
                 raise typer.Exit(EXIT_STOPPED) from None
-            bars.update(task, completed=done.done, total=done.total)
+            shown.update(task, completed=done.done, total=done.total)
     say(f"{entry.name} is at hand: {path}")
 
 

@@ -1,0 +1,93 @@
+"""`pisam evaluate`: a table, a JSON file, and one sentence where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli.toy import one_sentence, run
+
+Capture = pytest.CaptureFixture[str]
+
+SOURCES = """
+[[source]]
+name = "squares"
+images = "images"
+masks = "masks"
+validation = "1"
+
+[[source]]
+name = "more-squares"
+images = "images"
+masks = "masks"
+validation = "0"
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:40, 20:40] = 1
+    for i in range(2):
+        Image.fromarray(mask * 200).save(tmp_path / "images" / f"{i}.png")
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{i}.png")
+    (tmp_path / "sources.toml").write_text(SOURCES, "utf-8")
+    return tmp_path
+
+
+def test_a_folder_with_a_list_is_measured(capsys: Capture, data: Path, toy_model: Path) -> None:
+    out = data / "figures.json"
+    said = run(capsys, "evaluate", data, "--model", toy_model, "--json", out)
+    assert (said.code, said.err) == (0, "")
+    assert "| squares " in said.out
+    assert "| more-squares " in said.out
+    assert "mean of 2 sources" in said.out
+    figures = json.loads(out.read_text("utf-8"))
+    assert [source["name"] for source in figures["sources"]] == ["squares", "more-squares"]
+    assert len(figures["objects"]) == 2
+
+
+def test_a_list_elsewhere_and_one_source_of_it(
+    capsys: Capture, data: Path, toy_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    listed = tmp_path_factory.mktemp("lists") / "mine.toml"
+    listed.write_text(SOURCES, "utf-8")
+    said = run(
+        capsys, "evaluate", listed, "--data-root", data, "--only", "squares", "--model", toy_model
+    )
+    assert said.code == 0
+    assert "| squares " in said.out
+    assert "more-squares" not in said.out
+
+
+def test_what_is_wrong_is_one_sentence(capsys: Capture, data: Path, toy_model: Path) -> None:
+    for words, code, sentence in (
+        ((data / "images",), 2, "There is no file"),
+        ((data / "absent.toml",), 2, "There is no file"),
+        ((data, "--json", data / "nowhere" / "f.json"), 2, "There is no folder"),
+        ((data, "--only", "circles", "--model", toy_model), 1, "There is no source 'circles'"),
+        ((data, "--model", "pisam-tny"), 1, "did you mean pisam-tiny?"),
+        ((data / "sources.toml", "--per-image", "0"), 2, "--per-image"),
+    ):
+        said = run(capsys, "evaluate", *words)
+        assert said.code == code
+        assert sentence in one_sentence(said)
+
+
+def test_who_looks_on_sees_the_progress(
+    capsys: Capture, data: Path, toy_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    said = run(capsys, "evaluate", data, "--model", toy_model)
+    assert said.code == 0
+    assert "2/2" in said.err
+    assert "squares" in said.err
+    assert "mean of 2 sources" in said.out
