@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pytest
 from qtpy.QtCore import Qt
 
-from napari_pisam.prompts import Click
+from napari_pisam.prompts import Box, Click
 from tests.widgets.conftest import Opener
 
 
@@ -68,6 +71,58 @@ def test_other_planes_and_axes_keep_their_own_objects(open_panel: Opener) -> Non
     viewer.dims.ndisplay = 3
     assert session.plane is None
     assert hands.widget.panel.banner.mode.name == "empty"
+
+
+def world_of(viewer: Any, layers: Any) -> Any:
+    """Where the sliders go: the first and last place and the step of each axis."""
+    extent = viewer.layers.get_extent(layers)
+    return np.array([*extent.world, extent.step])
+
+
+@pytest.mark.parametrize("place", [(20, 25), (0.3, 0.4), (39, 49), (-0.4, 49.4)])
+@pytest.mark.parametrize("shift", [0.0, 3.3])
+def test_nothing_of_ours_is_larger_or_finer_than_the_image(
+    open_panel: Opener, place: tuple[float, float], shift: float
+) -> None:
+    frame = {"scale": (3, 0.5, 0.7), "translate": (shift, -shift, 1), "rotate": 30 * shift}
+    hands = open_panel(np.zeros((10, 40, 50), np.uint8), show=False, **frame)
+    viewer, image, work = hands.viewer, hands.widget.image, hands.widget.work
+    assert image is not None
+    work.toggle_unsure()
+    viewer.dims.set_point(0, image.data_to_world((4, *place))[0])
+    click = hands.widget.bridge.pixel(image.data_to_world((4, *place)))
+    assert click is not None
+    hands.widget.session.click(click)
+    work.bridge.display.draw_box(Box(-7, -8, 90, 95))
+    hands.wait()
+    assert hands.widget.answer is not None
+    assert hands.widget.answer.pixel_size != 1
+    assert hands.widget.bridge.helpers.find("preview").data.max() > 128
+    world = world_of(viewer, list(viewer.layers))
+    assert np.allclose(world, world_of(viewer, [image]))
+    assert np.allclose(np.array(viewer.dims.range).T, world)
+
+
+def test_the_slider_of_other_axes_stays_on_the_planes_of_the_image(open_panel: Opener) -> None:
+    hands = open_panel(np.zeros((40, 50, 60), np.uint8), show=False)
+    session, viewer = hands.widget.session, hands.viewer
+    viewer.dims.set_current_step(0, 10)
+    session.click(Click(20, 20, None))
+    hands.wait()
+    viewer.dims.order = (2, 0, 1)
+    for step in range(60):
+        viewer.dims.set_current_step(2, step)
+        assert session.plane is not None
+        assert session.plane.key.index == (None, None, step)
+    viewer.dims.set_current_step(2, 7)
+    session.click(Click(15, 30, None))
+    hands.wait()
+    assert hands.widget.answer is not None
+    assert session.plane.key.index == (None, None, 7)
+    assert viewer.dims.current_step[2] == 7
+    viewer.dims.order = (0, 1, 2)
+    assert session.plane.key.index == (10, None, None)
+    assert hands.widget.answer is not None
 
 
 def test_a_script_may_put_points_on_planes_that_are_not_shown(open_panel: Opener) -> None:

@@ -15,6 +15,7 @@ from napari_pisam.session.session import Session
 from napari_pisam.widgets.frames import rows_of
 from napari_pisam.widgets.helper_layers import HelperLayers
 from napari_pisam.widgets.identity import LayerNames
+from napari_pisam.widgets.image_plane import spatial_shape
 from napari_pisam.widgets.preview_layers import (
     BOX,
     BOX_LINE,
@@ -187,8 +188,8 @@ class Display:
         if layer is None and boxes and self.image is not None:
             layer = self.helpers.get(BOX, self.image)
             self.fit_zoom()
-        if layer is not None:
-            sides = box_vectors(boxes, layer.ndim)
+        if layer is not None and self.image is not None:
+            sides = box_vectors(boxes, spatial_shape(self.image))
             if not np.array_equal(np.asarray(layer.data), sides):
                 layer.data = sides
 

@@ -60,13 +60,14 @@ class LayerBridge:
             (layers.events.inserted, self._on_inserted),
             (layers.events.removed, self._on_removed),
             (layers.events.reordered, self._on_layers),
-            (layers.events.renamed, self._on_layers),
             (dims.events.point, self._on_dims),
             (dims.events.order, self._on_dims),
             (dims.events.ndisplay, self._on_dims),
             (dims.events.ndim, self._on_dims),
             (self.display.camera.events.zoom, self.display.fit_zoom),
         )
+        for layer in layers:
+            layer.events.name.connect(self._on_layers)
         self.session.changed.connect(self.display.show)
         self.choose_image(self.newest_image())
 
@@ -83,6 +84,8 @@ class LayerBridge:
     def close(self, *, viewer_lives: bool = True) -> None:
         """Let go of the viewer; our layers go too while it lives, kept labels stay."""
         self._disconnect()
+        for layer in self.viewer.layers:
+            layer.events.name.disconnect(self._on_layers)
         self._let_go_image()
         self.session.changed.disconnect(self.display.show)
         self.targets.close()
@@ -177,11 +180,19 @@ class LayerBridge:
             self.camera.center = tuple(world[axes])
 
     def pixel(self, world: Any) -> Click | None:
-        """The image pixel at a place of the viewer; None when no plane of the image is shown."""
+        """The image pixel at a place of the viewer; None when no plane of the image is shown.
+
+        On the outer half of an outermost pixel it is that pixel's centre: a point beyond would
+        make the viewer's world larger than the image.
+        """
         plane = self.session.plane
         if self.image is None or plane is None:
             return None
-        y, x = pixel_at(self.image, world, plane.key.index)
+        click = Click(*pixel_at(self.image, world, plane.key.index), None)
+        if not plane.holds(click):
+            return click
+        y = min(max(click.y, 0.0), plane.source.height - 1.0)
+        x = min(max(click.x, 0.0), plane.source.width - 1.0)
         return Click(y, x, None)
 
     # Canvases, for the session.
@@ -193,12 +204,14 @@ class LayerBridge:
     # What happens to layers.
 
     def _on_inserted(self, event: Any) -> None:
+        event.value.events.name.connect(self._on_layers)
         if self.image is None:
             self.choose_image(self.newest_image())
         self.targets.notice_removed()
         self._on_layers()
 
     def _on_removed(self, event: Any) -> None:
+        event.value.events.name.disconnect(self._on_layers)
         if self.image is not None and not is_in(self.image, self.viewer.layers):
             gone, self.display.image = self.image, None
             self.session.forget_image(self.names.of(gone))

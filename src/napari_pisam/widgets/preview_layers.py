@@ -17,8 +17,15 @@ from napari_pisam.session.answer import Answer
 from napari_pisam.session.plane import PlaneIndex
 from napari_pisam.session.relief import EDGE, REACH, STEP
 from napari_pisam.widgets.colours import BORDER, DOUBT, FILL, OUTLINE, rgba
-from napari_pisam.widgets.frames import inside_image, rows_of, same_frame, window_frame
+from napari_pisam.widgets.frames import (
+    Lattice,
+    apply_frame,
+    lattice_frame,
+    rows_of,
+    same_frame,
+)
 from napari_pisam.widgets.identity import ROLE
+from napari_pisam.widgets.image_plane import spatial_shape
 
 if TYPE_CHECKING:
     from napari.layers import Image, Vectors
@@ -61,8 +68,9 @@ def doubt_colormap() -> Colormap:
     return Colormap(colours, controls=[0.0, CERTAIN, 1.0], name="pi-sam unsure")
 
 
-def _empty(image: Image) -> NDArray[np.uint8]:
-    return np.zeros((1,) * (image.ndim - 2) + (2, 2), np.uint8)
+def _nothing(image: Image) -> NDArray[np.uint8]:
+    """One clear pixel: on the image's first it is never in the way of a slider."""
+    return np.zeros((1,) * image.ndim, np.uint8)
 
 
 def new_preview_layer(role: str, image: Image) -> Image:
@@ -70,7 +78,7 @@ def new_preview_layer(role: str, image: Image) -> Image:
     from napari.layers import Image as ImageLayer
 
     return ImageLayer(
-        _empty(image),
+        _nothing(image),
         name=NAMES[role],
         colormap=relief_colormap() if role == PREVIEW else doubt_colormap(),
         contrast_limits=(0, 255),
@@ -83,23 +91,20 @@ def new_preview_layer(role: str, image: Image) -> Image:
 
 def show_answer(layer: Image, image: Image, index: PlaneIndex, answer: Answer | None) -> None:
     """Show an answer's mask, or its doubt, where it lies; None clears the layer."""
-    role = layer.metadata.get(ROLE)
-    if answer is None:
-        if layer.data.shape[-1] > 2:
-            layer.data = _empty(image)
-        return
-    pixels = answer.relief if role == PREVIEW else answer.doubt
-    side = pixels.shape[0]
-    # What lies outside the image would make the viewer's world larger than the image.
-    rows, cols = inside_image(image, index, answer.window, side)
-    pixels = pixels[rows, cols]
-    sizes = iter(pixels.shape)
-    shape = tuple(next(sizes) if position is None else 1 for position in index)
-    frame = window_frame(image, index, answer.window, side, first=(rows.start, cols.start))
-    for name in ("scale", "translate"):
-        if not np.array_equal(np.asarray(getattr(layer, name)), frame[name]):
-            setattr(layer, name, frame[name])
-    layer.data = pixels.reshape(shape)
+    data, frame = _nothing(image), same_frame(image)
+    if answer is not None:
+        pixels = answer.relief if layer.metadata.get(ROLE) == PREVIEW else answer.doubt
+        shape = spatial_shape(image)
+        sizes = [shape[axis] for axis, position in enumerate(index) if position is None]
+        lattice = Lattice.over(answer.window, pixels.shape[0], (sizes[0], sizes[1]))
+        if lattice is not None:
+            counts = iter(lattice.counts)
+            laid = tuple(next(counts) if position is None else 1 for position in index)
+            data = lattice.sampled(pixels, answer.window).reshape(laid)
+            frame = lattice_frame(image, index, lattice)
+    apply_frame(layer, frame)
+    if data.size > 1 or layer.data.size > 1:
+        layer.data = data
 
 
 def relief_limits(zoom: float, pixel_size: float) -> tuple[float, float]:
@@ -128,9 +133,13 @@ def new_box_layer(image: Image) -> Vectors:
     )
 
 
-def box_vectors(boxes: list[tuple[PlaneIndex, Box]], ndim: int) -> NDArray[Any]:
-    """The four sides of each box as a Vectors layer takes them: (4 n, 2, ndim)."""
-    parts = [np.zeros((0, 2, ndim))]
+def box_vectors(boxes: list[tuple[PlaneIndex, Box]], shape: tuple[int, ...]) -> NDArray[Any]:
+    """The four sides of each box as a Vectors layer takes them: (4 n, 2, ndim).
+
+    shape: the image's. What reaches beyond its outermost pixels is drawn on them, so that the
+    layer is never larger than the image.
+    """
+    parts = [np.zeros((0, 2, len(shape)))]
     for index, box in boxes:
         corners = [
             (box.y_min, box.x_min),
@@ -138,6 +147,6 @@ def box_vectors(boxes: list[tuple[PlaneIndex, Box]], ndim: int) -> NDArray[Any]:
             (box.y_max, box.x_max),
             (box.y_max, box.x_min),
         ]
-        rows = rows_of(index, corners)
+        rows = np.clip(rows_of(index, corners), 0, np.array(shape) - 1)
         parts.append(np.stack([rows, np.roll(rows, -1, axis=0) - rows], axis=1))
     return np.concatenate(parts)
