@@ -6,6 +6,7 @@ import csv
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 from napari_pisam.images.labelled import SourceConfig
 from napari_pisam.model.checkpoint import read_state as read_state_of
 from napari_pisam.model.loading import load_model
+from napari_pisam.train import stopping
 from napari_pisam.train.config import ConfigError, TrainConfig
 from napari_pisam.train.loop import STATE, WEIGHTS, Trainer
 from napari_pisam.train.run import Folders, train
@@ -123,6 +125,32 @@ def test_ctrl_c_lets_the_step_end_and_writes_the_state(
     list(Trainer(config, data_root=data_root, out=tmp_path / "a").run(resume=True))
     list(Trainer(config, data_root=data_root, out=tmp_path / "b").run())
     assert_equal(state_in(tmp_path / "a"), state_in(tmp_path / "b"))
+
+
+def test_ctrl_c_told_twice_at_once_is_one_wish_and_told_again_later_ends_the_step(
+    data_root: Path, tmp_path: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward, waits, clock = StageStep.forward, [0.0, 0.0], 0.0
+    monkeypatch.setattr(stopping, "time", SimpleNamespace(monotonic=lambda: clock))
+
+    def interrupted(self: StageStep, batch: Any) -> Any:
+        nonlocal clock
+        for wait in waits:
+            signal.raise_signal(signal.SIGINT)
+            clock += wait
+        return forward(self, batch)
+
+    monkeypatch.setattr(StageStep, "forward", interrupted)
+    run = Trainer(configured(steps=6), data_root=data_root, out=tmp_path).run()
+    assert next(run).step == 1
+    with pytest.raises(KeyboardInterrupt):
+        next(run)
+    assert state_in(tmp_path)["done"] == 1
+    waits[:] = [stopping.ONE_WISH + 1, 0.0]
+    again = Trainer(configured(steps=6), data_root=data_root, out=tmp_path).run(resume=True)
+    with pytest.raises(KeyboardInterrupt):
+        next(again)
+    assert state_in(tmp_path)["done"] == 1
 
 
 def test_a_crash_while_writing_keeps_the_state_before(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -11,18 +12,21 @@ import torch
 from lightning_fabric import Fabric
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ONE_WISH = 2.0
+"""Seconds within which signals are one wish: a terminal tells every process of a run at once, and
+torchrun then tells its own again."""
 
 
 class StopRequest:
     """While entered, the first Ctrl-C (or SIGTERM) only notes that somebody wants to stop.
 
-    The second one acts as usual. Outside the main thread nothing is caught: there the caller
+    A second one, later than ONE_WISH, acts as usual. Outside the main thread nothing is caught: there the caller
     closes the iterator instead.
     """
 
     def __init__(self, fabric: Fabric) -> None:
         self.fabric = fabric
-        self.noted = False
+        self.noted_at: float | None = None
         self.before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopRequest:
@@ -39,8 +43,12 @@ class StopRequest:
         self._restore()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.noted = True
-        self._restore()
+        now = time.monotonic()
+        if self.noted_at is None:
+            self.noted_at = now
+        elif now - self.noted_at > ONE_WISH:
+            self._restore()
+            signal.raise_signal(signal.Signals(number))
 
     def _restore(self) -> None:
         for number, handler in self.before.items():
@@ -50,7 +58,7 @@ class StopRequest:
     def asked(self) -> bool:
         """Whether any process of the run was asked to stop; every process gets the same answer."""
         if self.fabric.world_size == 1:
-            return self.noted
-        flag = torch.tensor(float(self.noted), device=self.fabric.device)
+            return self.noted_at is not None
+        flag = torch.tensor(float(self.noted_at is not None), device=self.fabric.device)
         most = self.fabric.all_reduce(flag, reduce_op="max")
         return bool(torch.as_tensor(most) > 0)
