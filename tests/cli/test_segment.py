@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,55 @@ def test_a_place_where_no_labels_can_go_is_told_before_the_work(
     said = run(capsys, "segment", picture, "-o", tmp_path / output, "--point", "4,4")
     assert said.code == 2
     assert one_sentence(said)
+
+
+def test_a_folder_that_refuses_is_told_before_the_work(
+    capsys: Capture, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    said = run(capsys, "segment", picture, "-o", tmp_path / "l.tif", "--point", "4,4")
+    assert said.code == 2
+    assert "(permission denied): choose another" in one_sentence(said)
+
+
+def test_of_a_stack_the_option_that_chooses_a_plane_is_named(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    image = tmp_path / "stack.ome.tif"
+    tifffile.imwrite(
+        image, np.zeros((2, 3, 8, 8), np.uint8), metadata={"axes": "TZYX"}, photometric="minisblack"
+    )
+    where = ("-o", tmp_path / "labels.tif", "--point", "4,4")
+    said = run(capsys, "segment", image, *where)
+    assert said.code == 2
+    assert "(t 0 to 1, z 0 to 2)" in one_sentence(said)
+    assert "--plane t=0,z=0" in one_sentence(said)
+    said = run(capsys, "segment", image, *where, "--plane", "t=1,z=3")
+    assert said.code == 1
+    assert "has z 0 to 2, no 3" in one_sentence(said)
+
+
+def test_what_is_not_looked_at_is_told(
+    capsys: Capture, picture: Path, toy_model: Path, tmp_path: Path
+) -> None:
+    where = ("-o", tmp_path / "labels.tif", "--point", "40,35", "--model", toy_model)
+    channels = tmp_path / "channels.npy"
+    np.save(channels, np.stack([np.load(picture)] * 5, -1))
+    said = run(capsys, "segment", channels, *where)
+    assert said.code == 0
+    assert "5 channels and the model sees 0, 1 and 2" in one_sentence(said)
+    said = run(capsys, "segment", channels, *where, "--channels", "4")
+    assert (said.code, said.err) == (0, "")
+    several = tmp_path / "several.tif"
+    with tifffile.TiffWriter(several) as file:
+        file.write(np.load(picture))
+        file.write(np.zeros((20, 20), np.float32))
+    said = run(capsys, "segment", several, *where)
+    assert said.code == 0
+    assert "holds 2 images; this is the first" in one_sentence(said)
 
 
 def test_errors_of_the_library_are_one_sentence_and_one(

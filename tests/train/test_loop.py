@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from napari_pisam.images import labels
 from napari_pisam.images.labelled import SourceConfig
 from napari_pisam.model.checkpoint import read_state as read_state_of
 from napari_pisam.model.loading import load_model
@@ -21,6 +22,7 @@ from napari_pisam.train.config import ConfigError, TrainConfig
 from napari_pisam.train.loop import STATE, WEIGHTS, Trainer
 from napari_pisam.train.run import Folders, train
 from napari_pisam.train.stages import StageStep
+from napari_pisam.train.states import append_losses
 from tests.train.conftest import DISCS
 
 Configured = Callable[..., TrainConfig]
@@ -171,6 +173,24 @@ def test_a_crash_while_writing_keeps_the_state_before(
         list(run)
     assert (tmp_path / STATE).read_bytes() == good
     assert sorted(p.name for p in tmp_path.iterdir()) == ["losses.csv", STATE, WEIGHTS]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+def test_a_full_disk_is_told_in_one_sentence(
+    data_root: Path, tmp_path: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere(path: Any, *_: object) -> Any:
+        return real_open("/dev/full", "wb")
+
+    real_open = open
+    monkeypatch.setattr(labels, "open", nowhere, raising=False)
+    run = Trainer(configured(epoch=1), data_root=data_root, out=tmp_path).run()
+    with pytest.raises(ConfigError, match=r"state\.pt was not saved, the disk is full") as caught:
+        next(run)
+    assert "\n" not in str(caught.value)
+    (tmp_path / "losses.csv").symlink_to("/dev/full")
+    with pytest.raises(ConfigError, match=r"losses\.csv cannot be written: No space left"):
+        append_losses(tmp_path, 1, {"sam": 0.5})
 
 
 def test_a_crash_in_a_step_keeps_the_last_epochs_state(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_pisam.cli.messages import BadOptionError, bars, say
+from napari_pisam.cli.options import check_writable
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -56,8 +57,8 @@ def evaluate(  # noqa: PLR0913 - each parameter is an option
         raise BadOptionError(
             f"There is no file '{listed}': give a TOML file with [[source]] tables."
         )
-    if json is not None and not json.resolve().parent.is_dir():
-        raise BadOptionError(f"There is no folder '{json.parent}': make it first.")
+    if json is not None:
+        check_writable(json.parent)
     from napari_pisam.evaluate.run import evaluate as measured
 
     work = measured(

@@ -9,14 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pisam.cli.messages import BadOptionError
+from napari_pisam.cli.messages import BadOptionError, remark
 from napari_pisam.cli.prompts_csv import ObjectPrompt
 from napari_pisam.geometry import Window
-from napari_pisam.images.files import open_source
+from napari_pisam.images.files import open_images
 from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
 from napari_pisam.images.labels import overlay, write_png
 from napari_pisam.images.source import ImageSource
 from napari_pisam.prompts import PlacedMask
+
+# Channels that become the model's red, green and blue.
+_SEEN = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +52,31 @@ def open_image(
 ) -> OpenImage:
     """The image of a file with its intensity window.
 
-    plane: for a stack, the plane of each of its axes. Raises ImageError for a file that cannot be
-    read, BadOptionError for channels it does not have.
+    plane: for a stack, the plane of each of its axes. What is not looked at (further images of the
+    file, further channels) is told as a remark. Raises ImageError for a file that cannot be read,
+    BadOptionError for a plane that is not chosen and channels that it does not have.
     """
-    source = open_source(path, plane=plane)
+    first, *others = open_images(path)
+    if first.stack and plane is None:
+        sizes = ", ".join(f"{axis} 0 to {count - 1}" for axis, count in first.stack.items())
+        example = ",".join(f"{axis}=0" for axis in first.stack)
+        raise BadOptionError(
+            f"{first.name} is a stack ({sizes}): choose one plane of it, as in --plane {example}."
+        )
+    source = first.plane(plane)
     if channels is not None and max(channels) >= source.channels:
         raise BadOptionError(
             f"--channels: the image has {source.channels}, 0 to {source.channels - 1}, "
             f"no {max(channels)}."
+        )
+    if others:
+        remark(
+            f"{Path(path).name} holds {1 + len(others)} images; this is the first, {first.name}."
+        )
+    if channels is None and not source.rgb and source.channels > _SEEN:
+        remark(
+            f"The image has {source.channels} channels and the model sees 0, 1 and 2 of them: "
+            "choose others with --channels."
         )
     return OpenImage(source, intensity_window(source), channels)
 

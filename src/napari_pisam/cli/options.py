@@ -1,8 +1,10 @@
-"""From the words of the command line to clicks, boxes, channels and planes."""
+"""From the words of the command line to clicks, boxes, channels, planes and places."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_pisam.cli.messages import BadOptionError
@@ -91,6 +93,20 @@ def stack_plane_of(text: str | None) -> dict[str, int] | None:
             raise BadOptionError(f"--plane wants AXIS=NUMBER, as in z=3 or t=0,z=3, not '{text}'.")
         chosen[axis.strip()] = int(number)
     return chosen
+
+
+def check_writable(folder: Path) -> None:
+    """Raise BadOptionError where no file can be made, which else is found out after the work."""
+    if not folder.resolve().is_dir():
+        raise BadOptionError(f"There is no folder '{folder}': make it first.")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BadOptionError(
+            f"Nothing can be written to the folder '{folder}' ({reason}): choose another."
+        ) from None
 
 
 def _numbers(parts: Sequence[str], text: str, wanted: str, *, count: int = 2) -> list[float]:

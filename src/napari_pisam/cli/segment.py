@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_pisam.cli.messages import BadOptionError, progress, remark, say
-from napari_pisam.cli.options import channels_of, prompt_of, stack_plane_of
+from napari_pisam.cli.options import channels_of, check_writable, prompt_of, stack_plane_of
 
 if TYPE_CHECKING:
     from napari_pisam.cli.cutting import Cutter
@@ -103,8 +103,7 @@ def _check_files(image: str, output: Path, overlay: Path | None) -> None:
             continue
         if path.resolve() == Path(image).resolve():
             raise BadOptionError(f"'{path}' is the image itself: give the result another name.")
-        if not path.resolve().parent.is_dir():
-            raise BadOptionError(f"There is no folder '{path.parent}': make it first.")
+        check_writable(path.parent)
 
 
 def _objects(prompts: Path | None, said: Sequence[Sequence[str]]) -> tuple[ObjectPrompt, ...]:

@@ -8,7 +8,7 @@ import json
 import os
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -35,9 +35,18 @@ def write_state(folder: Path, state: dict[str, Any], config: TrainConfig) -> Non
     """
     try:
         with replacing(folder / STATE) as file:
-            torch.save({**state, "config": json.dumps(_identity(config))}, file)
+            _save({**state, "config": json.dumps(_identity(config))}, file)
     except SaveError as error:
         raise ConfigError(str(error)) from None
+
+
+def _save(state: dict[str, Any], file: BinaryIO) -> None:
+    try:
+        torch.save(state, file)
+    except RuntimeError as error:
+        # its writer complains of what it finds after the disk has refused
+        refused = error.__context__
+        raise refused if isinstance(refused, OSError) else error from None
 
 
 def read_state(folder: Path, config: TrainConfig, device: torch.device) -> dict[str, Any]:
@@ -100,9 +109,13 @@ def cut_losses(folder: Path, done: int) -> None:
 
 
 def append_losses(folder: Path, step: int, losses: dict[str, float]) -> None:
-    """Rows of step, name and value."""
-    with (folder / LOSSES).open("a", newline="") as file:
-        csv.writer(file).writerows((step, n, f"{v:.6g}") for n, v in losses.items())
+    """Rows of step, name and value. Raises ConfigError when the disk refuses."""
+    path = folder / LOSSES
+    try:
+        with path.open("a", newline="") as file:
+            csv.writer(file).writerows((step, n, f"{v:.6g}") for n, v in losses.items())
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def _identity(config: TrainConfig) -> dict[str, Any]:
