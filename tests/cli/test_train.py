@@ -172,5 +172,36 @@ def test_options_reach_the_run(
     assert asked == [
         config,
         room.Folders(Path("d"), Path("o"), Path("c")),
-        {"resume": False, "restore": Path("r.pth"), "devices": 2, "evaluate_only": False},
+        {"resume": False, "restore": "r.pth", "devices": 2, "evaluate_only": False},
     ]
+
+
+def test_a_run_is_not_begun_over_another_one(capsys: Capture, config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert run(capsys, "train", config, "--output", out).code == 0
+    before = (out / "state.pt").read_bytes()
+    said = run(capsys, "train", config, "--output", out)
+    assert said.code == 1
+    assert "go on from it with --resume, or choose another folder" in one_sentence(said)
+    assert (out / "state.pt").read_bytes() == before
+
+
+def test_the_published_training_goes_by_name(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = run(capsys, "train", "published/vit_b-decoder")
+    assert said.code == 1
+    assert "The folders of DIS5K-TR, ThinObject5k-TR, HRSOD-TR" in one_sentence(said)
+    assert "are not under .:" in said.err
+    for name, sentence in (("vit_g-decoder", "'vit_g'"), ("vit_b-both", "'both'")):
+        assert sentence in one_sentence(run(capsys, "train", f"published/{name}"))
+
+
+def test_other_peoples_remarks_on_precision_are_not_told(
+    capfd: pytest.CaptureFixture[str], config: Path, tmp_path: Path
+) -> None:
+    text = CONFIG.replace('"32-true"', '"bf16-mixed"').replace("steps = 2", "steps = 1")
+    config.write_text(text, "utf-8")
+    assert main(["train", str(config), "--output", str(tmp_path / "run")]) == 0
+    assert capfd.readouterr().err == ""

@@ -17,9 +17,10 @@ from napari_pisam.images import labels
 from napari_pisam.images.labelled import SourceConfig
 from napari_pisam.model.checkpoint import read_state as read_state_of
 from napari_pisam.model.loading import load_model
-from napari_pisam.train import stopping
+from napari_pisam.train import initial, stopping
 from napari_pisam.train.config import ConfigError, TrainConfig
 from napari_pisam.train.loop import STATE, WEIGHTS, Trainer
+from napari_pisam.train.optimisation import rates_of
 from napari_pisam.train.run import Folders, train
 from napari_pisam.train.stages import StageStep
 from napari_pisam.train.states import append_losses
@@ -230,6 +231,48 @@ def test_the_weights_are_a_model_that_prediction_takes(
     assert not (tmp_path / "next").exists()
 
 
+@pytest.mark.parametrize(
+    ("stage", "learning"),
+    [
+        ("encoder", {"image_encoder", "prompt_encoder", "mask_decoder.transformer"}),
+        ("decoder", {"image_encoder", "mask_decoder.hf_token", "mask_decoder.rgb_embed"}),
+        ("interactor", {"mask_decoder.interact_2"}),
+    ],
+)
+def test_without_learning_rates_a_stage_has_its_own_and_the_weights_say_so(
+    data_root: Path, tmp_path: Path, configured: Configured, stage: str, learning: set[str]
+) -> None:
+    config = configured(stage, steps=1, learning_rates={})
+    list(Trainer(config, data_root=data_root, out=tmp_path).run())
+    averaged = set(state_in(tmp_path)["average"])
+    assert all(any(name.startswith(part) for name in averaged) for part in learning)
+    assert (stage == "interactor") == any("interact_2" in name for name in averaged)
+    _, said = weights_in(tmp_path)
+    assert said["training"]["learning_rates"] == rates_of(config)
+
+
+def test_a_light_model_goes_on_learning_and_sams_encoder_stays(configured: Configured) -> None:
+    rates = rates_of(configured("decoder", learning_rates={}, model="vit_b"))
+    assert not any(name.startswith(("image_encoder", "prompt_encoder")) for name in rates)
+    assert rates_of(configured("decoder", learning_rates={}, model="tiny"))["image_encoder"] > 0
+
+
+def test_a_run_starts_from_a_model_by_its_name(
+    data_root: Path, tmp_path: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(Trainer(configured(steps=1, ema=0.0), data_root=data_root, out=tmp_path / "a").run())
+    monkeypatch.setattr(initial, "resolve", lambda name: tmp_path / "a" / WEIGHTS)
+    for config, restore in (
+        (configured(init=("pisam-tiny",)), None),
+        (configured(init=("weights:pisam-tiny",)), None),
+        (configured(), "pisam-tiny"),
+    ):
+        folders = Folders(data_root, tmp_path / "b")
+        (report,) = train(config, folders, restore=restore, evaluate_only=True)
+        fresh = Trainer(configured(), data_root=data_root, out=tmp_path / "c").validate()
+        assert report.losses["val/box"] != fresh["val/box"]
+
+
 def test_epochs_count_passes_over_the_images(
     data_root: Path, tmp_path: Path, configured: Configured
 ) -> None:
@@ -269,7 +312,8 @@ NOWHERE = SourceConfig("moon", "moon/images", "moon/masks")
         ({"init": ("magic:sam.pth",)}, "should begin with one of"),
         ({"device": "abacus"}, "'abacus'"),
         ({"precision": "3-bit"}, "'3-bit'"),
-        ({"learning_rates": {}}, "freezes every parameter"),
+        ({"learning_rates": {"mask_decoder": 0.0}}, "freezes every parameter"),
+        ({"init": ("sam_vit_b",)}, "pisam models download sam_vit_b"),
     ],
 )
 def test_what_cannot_be_run_is_told_in_one_sentence(

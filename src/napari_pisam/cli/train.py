@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -15,13 +16,23 @@ from napari_pisam.cli.messages import BadOptionError, bars, complain, say
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from napari_pisam.train.config import TrainConfig
     from napari_pisam.train.loop import Progress
 
 NEEDED = "lightning_fabric"
 # As the room train calls it, which is not imported before something is trained.
 STATE_FILE = "state.pt"
 
-_Config = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to train, and on what.")]
+PUBLISHED = "published"
+
+_Config = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CONFIG.toml",
+        help="What to train, and on what; or published/ENCODER-STAGE, such as "
+        "published/vit_b-decoder.",
+    ),
+]
 _DataRoot = Annotated[
     Path | None,
     typer.Option(help="What the sources' folders are relative to; else the file's folder."),
@@ -32,7 +43,8 @@ _Checkpoints = Annotated[
 _Output = Annotated[Path, typer.Option(help="The run's folder: state, weights, logs.")]
 _Resume = Annotated[bool, typer.Option("--resume", help="Go on from the state in the folder.")]
 _Restore = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Weights laid over those of the configuration.")
+    str | None,
+    typer.Option(metavar="NAME|PATH", help="Weights laid over those of the configuration."),
 ]
 _Eval = Annotated[bool, typer.Option("--eval", help="Measure the start and train nothing.")]
 _Devices = Annotated[int, typer.Option(min=1, help="Processes, one a device.")]
@@ -51,14 +63,18 @@ def train(  # noqa: PLR0913 - each parameter is an option
     """Train one stage of a model; Ctrl-C writes the state first, --resume goes on from it."""
     if importlib.util.find_spec(NEEDED) is None:
         raise BadOptionError('Training needs more packages: pip install "napari-pisam[train]".')
-    if not config.is_file():
+    published = config.parts[0:1] == (PUBLISHED,) and not config.exists()
+    if not published and not config.is_file():
         raise BadOptionError(f"There is no file '{config}': give a TOML file.")
+    # Remarks on processes and precision that are none of the person's business.
+    logging.getLogger(NEEDED).setLevel(logging.WARNING)
     from napari_pisam.train.run import Folders
     from napari_pisam.train.run import train as trained
 
+    root = Path() if published else config.parent
     work = trained(
-        config,
-        Folders(data_root or config.parent, output, checkpoint_root),
+        _published(config) if published else config,
+        Folders(data_root or root, output, checkpoint_root),
         resume=resume,
         restore=restore,
         devices=devices,
@@ -72,6 +88,15 @@ def train(  # noqa: PLR0913 - each parameter is an option
         raise
     if _first_process() and not evaluate_only:
         say(f"{output} holds the state and the weights.")
+
+
+def _published(name: Path) -> TrainConfig:
+    """The published training of one encoder and stage, from published/ENCODER-STAGE."""
+    from napari_pisam.train.published import published_config
+
+    encoder, _, stage = name.stem.partition("-")
+    # It refuses what is neither.
+    return published_config(encoder, cast("Literal['decoder', 'interactor']", stage))
 
 
 def _first_process() -> bool:

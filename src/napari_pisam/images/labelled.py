@@ -219,7 +219,8 @@ def find_pairs(root: Path, source: SourceConfig) -> list[LabelledImage]:
         pairs.append(LabelledImage(source.name, path, masks_of_it, source.kind))
     if not pairs:
         raise LabelledDataError(
-            f"{source.name}: no image in {images} has a mask of the same name in {masks}."
+            f"{source.name}: no image in {images} has a mask of the same name in {masks} that "
+            f"ends in {source.mask_ext or ', '.join(IMAGE_EXTENSIONS)}; mask_ext says which do."
         )
     return pairs
 

@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from napari_pisam.model.checkpoint import CheckpointError, Kind, load_into, read_state, require
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.train.config import ConfigError
+from napari_pisam.zoo import ZOO, ModelNotFoundError, resolve
 
 LITE0_FILE = "efficientnet-lite0-57934424.pth"
 SAM_DECODER_FILE = "Prompt_guided_Mask_Decoder.pt"
 DECODER_KINDS: tuple[Kind, ...] = ("pi_decoder", "hq_mask_decoder", "sam_mask_decoder")
+ANY_WEIGHTS = "weights"
 NEW_PARTS = frozenset(
     (
         "hf_token",
@@ -151,23 +153,28 @@ LOADERS: dict[str, Callable[[PiSam, Path], None]] = {
     "sam": load_sam,
     "decoder": load_decoder_file,
     "checkpoint": load_checkpoint,
-    "weights": load_weights,
+    ANY_WEIGHTS: load_weights,
 }
 
 
 def initialise(model: PiSam, init: tuple[str, ...], root: Path) -> None:
-    """Lay the named sources over the model in order: "kind:path", path relative to root.
+    """Lay the named sources over the model in order: "kind:file", or a model's name or file alone.
 
-    Raises ConfigError for an unknown kind or a file that is missing or does not fit.
+    Files are relative to root; a model of the zoo is named as everywhere else. Raises ConfigError
+    for an unknown kind and a file that is missing or does not fit.
     """
     for entry in init:
-        kind, _, name = entry.partition(":")
+        kind, colon, name = entry.partition(":")
+        if not colon or len(kind) == 1:  # a drive's letter
+            kind, name = ANY_WEIGHTS, entry
         if kind not in LOADERS:
             raise ConfigError(f"init: {entry!r} should begin with one of {', '.join(LOADERS)}.")
         path = root / name
-        if not path.is_file():
-            raise ConfigError(f"init: {path} does not exist.")
         try:
+            if not path.is_file() and name in ZOO:
+                path = resolve(name)
+            if not path.is_file():
+                raise ConfigError(f"init: {path} does not exist.")
             LOADERS[kind](model, path)
-        except CheckpointError as error:
+        except (CheckpointError, ModelNotFoundError) as error:
             raise ConfigError(f"init: {error}") from None

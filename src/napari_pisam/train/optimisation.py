@@ -8,8 +8,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from napari_pisam.model.config import config_of
 from napari_pisam.model.pisam import PiSam
-from napari_pisam.train.config import ConfigError, TrainConfig
+from napari_pisam.train.config import ConfigError, Stage, TrainConfig
+from napari_pisam.train.initial import NEW_PARTS
+
+_CORRECTOR = "mask_decoder.interact_2"
+USUAL_RATES: dict[Stage, dict[str, float]] = {
+    "encoder": {
+        "image_encoder": 2e-4,
+        "prompt_encoder": 5e-5,
+        "mask_decoder": 1e-4,
+        _CORRECTOR: 0.0,
+    },
+    "decoder": {**{f"mask_decoder.{part}": 5e-4 for part in NEW_PARTS}, _CORRECTOR: 0.0},
+    "interactor": {_CORRECTOR: 1e-3},
+}
+"""Learning rates by stage, for a model that has been trained before."""
 
 
 def learning_rate_scale(step: int, config: TrainConfig) -> float:
@@ -21,20 +36,35 @@ def learning_rate_scale(step: int, config: TrainConfig) -> float:
     return config.floor + (1 - config.floor) * share
 
 
+def rates_of(config: TrainConfig) -> dict[str, float]:
+    """The configuration's learning rates; where it names none, those of its stage.
+
+    A light encoder goes on learning in stage "decoder"; SAM's own stays as it is, as published.
+    """
+    if config.learning_rates:
+        return config.learning_rates
+    rates = USUAL_RATES[config.stage]
+    light = config_of(config.model).encoder.kind == "lite"
+    if config.stage == "decoder" and light:
+        return {**USUAL_RATES["encoder"], **rates}
+    return rates
+
+
 def parameter_groups(model: PiSam, config: TrainConfig) -> list[dict[str, Any]]:
     """Trainable parameters by learning rate; all others are frozen.
 
-    The longest prefix of `learning_rates` that fits a name decides; none fits: frozen. Raises
+    The longest prefix of the rates that fits a name decides; none fits: frozen. Raises
     ConfigError when nothing is left to train or a prefix fits no name.
     """
+    rates = rates_of(config)
     groups: dict[float, list[nn.Parameter]] = {}
     names = [name for name, _ in model.named_parameters()]
-    for prefix in config.learning_rates:
+    for prefix in rates:
         if not any(name.startswith(prefix) for name in names):
             raise ConfigError(f"learning_rates: no parameter's name begins with {prefix!r}.")
     for name, parameter in model.named_parameters():
-        fitting = [p for p in config.learning_rates if name.startswith(p)]
-        rate = config.learning_rates[max(fitting, key=len)] if fitting else 0.0
+        fitting = [p for p in rates if name.startswith(p)]
+        rate = rates[max(fitting, key=len)] if fitting else 0.0
         parameter.requires_grad_(rate > 0)
         if rate > 0:
             groups.setdefault(rate, []).append(parameter)

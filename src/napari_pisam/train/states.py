@@ -19,6 +19,7 @@ from napari_pisam.model.checkpoint import write_pisam
 from napari_pisam.model.config import config_of
 from napari_pisam.model.loading import architecture_of
 from napari_pisam.train.config import ConfigError, SourceConfig, TrainConfig
+from napari_pisam.train.optimisation import rates_of
 
 STATE = "state.pt"
 WEIGHTS = "weights.safetensors"
@@ -84,7 +85,7 @@ def metadata_of(config: TrainConfig, *, step: int | None = None) -> dict[str, ob
         "stage": config.stage,
         "steps": config.steps if step is None else step,
         "sources": [s.name for s in config.sources if s.training],
-        "learning_rates": config.learning_rates,
+        "learning_rates": rates_of(config),
     }
     return {
         "architecture": architecture_of(size),

@@ -20,8 +20,8 @@ torchrun then tells its own again."""
 class StopRequest:
     """While entered, the first Ctrl-C (or SIGTERM) only notes that somebody wants to stop.
 
-    A second one, later than ONE_WISH, acts as usual. Outside the main thread nothing is caught: there the caller
-    closes the iterator instead.
+    A second one, later than ONE_WISH, acts as usual. Outside the main thread nothing is caught:
+    there the caller closes the iterator instead.
     """
 
     def __init__(self, fabric: Fabric) -> None:
