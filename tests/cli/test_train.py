@@ -196,12 +196,3 @@ def test_the_published_training_goes_by_name(
     assert "are not under .:" in said.err
     for name, sentence in (("vit_g-decoder", "'vit_g'"), ("vit_b-both", "'both'")):
         assert sentence in one_sentence(run(capsys, "train", f"published/{name}"))
-
-
-def test_other_peoples_remarks_on_precision_are_not_told(
-    capfd: pytest.CaptureFixture[str], config: Path, tmp_path: Path
-) -> None:
-    text = CONFIG.replace('"32-true"', '"bf16-mixed"').replace("steps = 2", "steps = 1")
-    config.write_text(text, "utf-8")
-    assert main(["train", str(config), "--output", str(tmp_path / "run")]) == 0
-    assert capfd.readouterr().err == ""

@@ -61,15 +61,15 @@ def start(*words: str | Path) -> subprocess.Popen[str]:
     )
 
 
-def finish(process: subprocess.Popen[str], code: int) -> str:
-    """What it said on stdout, once it has ended with that code."""
+def finish(process: subprocess.Popen[str], code: int) -> tuple[str, str]:
+    """What it said on stdout and stderr, once it has ended with that code."""
     try:
         out, err = process.communicate(timeout=300)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == code, err
-    return out
+    return out, err
 
 
 def test_two_processes_learn_one_model_and_go_on_after_ctrl_c_as_if_unbroken(
@@ -89,8 +89,9 @@ def test_two_processes_learn_one_model_and_go_on_after_ctrl_c_as_if_unbroken(
     assert 0 < state_in(broken)["done"] < STEPS
 
     both = (*words, broken, "--resume", "then", *words, whole)
-    said = finish(start(witness.__file__, tmp_path, *both), 0)
-    assert said.count("state written") == 2
+    out, err = finish(start(witness.__file__, tmp_path, *both), 0)
+    assert out.count("state written") == 2
+    assert "Initializing distributed" not in err
     first, second = (torch.load(tmp_path / f"rank{i}.pt", weights_only=True) for i in range(2))
     assert_both_took_part_and_agree(first, second)
     assert_equal(state_in(broken), state_in(whole))

@@ -66,11 +66,11 @@ def train(  # noqa: PLR0913 - each parameter is an option
     published = config.parts[0:1] == (PUBLISHED,) and not config.exists()
     if not published and not config.is_file():
         raise BadOptionError(f"There is no file '{config}': give a TOML file.")
-    # Remarks on processes and precision that are none of the person's business.
-    logging.getLogger(NEEDED).setLevel(logging.WARNING)
     from napari_pisam.train.run import Folders
     from napari_pisam.train.run import train as trained
 
+    # Only now, because its import sets a level too: remarks on processes and precision.
+    logging.getLogger(NEEDED).setLevel(logging.WARNING)
     root = Path() if published else config.parent
     work = trained(
         _published(config) if published else config,

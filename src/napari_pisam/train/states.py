@@ -25,6 +25,8 @@ STATE = "state.pt"
 WEIGHTS = "weights.safetensors"
 LOSSES = "losses.csv"
 UNSTATED = "not stated"
+ALL = "."
+"""As a source's `validation`: each of its images is held back, so none is learned from."""
 FREE = ("workers", "device", "licence")
 """Entries that a resumed run may change."""
 
@@ -84,7 +86,7 @@ def metadata_of(config: TrainConfig, *, step: int | None = None) -> dict[str, ob
         "name": config.name,
         "stage": config.stage,
         "steps": config.steps if step is None else step,
-        "sources": [s.name for s in config.sources if s.training],
+        "sources": [s.name for s in config.sources if s.training and s.validation != ALL],
         "learning_rates": rates_of(config),
     }
     return {
