@@ -14,7 +14,7 @@ from segment_anything.modeling import ImageEncoderViT
 from torch import Tensor
 
 from napari_pisam.model import attention
-from napari_pisam.model.attention import accelerate_encoder, encode, encode_steps, quick_dtype
+from napari_pisam.model.attention import accelerate_encoder, encode, encode_steps
 
 CPU = torch.device("cpu")
 
@@ -171,33 +171,15 @@ def test_bfloat16_is_near_and_float32_outside() -> None:
         assert (g - w).abs().mean() < 0.03 * w.abs().mean()
 
 
-@pytest.mark.parametrize("quicker", [torch.float32, torch.bfloat16])
-def test_a_cpu_takes_bfloat16_only_where_that_is_quick(
-    quicker: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def seconds(_form: object, _device: torch.device, dtype: torch.dtype) -> float:
-        return 1.0 if dtype == quicker else 2.0
-
-    monkeypatch.setattr(attention, "_seconds", seconds)
-    assert quick_dtype.__wrapped__(CPU) == quicker
-    # Where nothing was measured, nothing is risked.
-    assert quick_dtype.__wrapped__(torch.device("mps")) == torch.float32
+def test_products_of_matrices_attend_as_the_kernel_does() -> None:
+    random = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, 3, t, 8, generator=random) for t in (5, 12, 12))
+    room = torch.randn(2, 2, 3, 5, 12, generator=random)
+    want = attention._by_kernel((q, k, v), 0.3, room[:1].clone())
+    got = attention._by_products((q, k, v), 0.3, room)
+    torch.testing.assert_close(got, want)
 
 
-@pytest.mark.parametrize(("convolved", "name"), [(0.5, "_by_convolution"), (0.9, "_by_linear")])
-def test_convolution_is_taken_where_it_is_clearly_quicker(
-    convolved: float, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        attention,
-        "_seconds",
-        lambda form, *_: convolved if form is attention._by_convolution else 1.0,
-    )
-    chosen = attention._quickest_linear.__wrapped__(CPU, torch.float32)
-    assert chosen is getattr(attention, name)
-    gpu = attention._quickest_linear.__wrapped__(torch.device("cuda"), torch.float32)
-    assert gpu is attention._by_linear
-
-
-def test_the_measure_is_a_time() -> None:
-    assert 0 < attention._seconds(attention._by_linear, CPU, torch.float32) < 60
+def test_cpus_convolve_and_graphics_cards_do_not() -> None:
+    assert attention._quickest_linear(CPU) is attention._by_convolution
+    assert attention._quickest_linear(torch.device("cuda")) is attention._by_linear

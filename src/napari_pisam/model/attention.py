@@ -8,10 +8,9 @@ tens of megabytes, products of matrices in the form and precision that the devic
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from segment_anything.modeling import ImageEncoderViT
@@ -19,9 +18,9 @@ from segment_anything.modeling.image_encoder import Attention, Block, MLPBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["accelerate_encoder", "encode", "encode_steps", "quick_dtype"]
+__all__ = ["accelerate_encoder", "encode", "encode_steps"]
 
-_BIAS_ELEMENTS = {"cpu": 2**22}
+_BIAS_ELEMENTS = {"cpu": 2**20}
 """Values of attention bias held at a time, by device; where memory is quicker, `_BIAS_DEFAULT`."""
 _BIAS_DEFAULT = 2**26
 _MLP_TOKENS = {"cpu": 1024}
@@ -41,7 +40,7 @@ def accelerate_encoder(
     to about 1e-5 in float32. There is no gradient through it. Doing it twice is harmless.
     """
     device = next(encoder.parameters()).device
-    linear = _quickest_linear(device, dtype)
+    linear = _quickest_linear(device)
     for i, block in enumerate(encoder.blocks):
         encoder.blocks[i] = _QuickBlock(block, dtype, linear)
     return encoder.eval()
@@ -80,24 +79,6 @@ def encode_steps(
     return encoder.neck(x.permute(0, 3, 1, 2)), early
 
 
-@cache
-def quick_dtype(device: torch.device) -> torch.dtype:
-    """The precision in which a device multiplies matrices best, of those accurate enough.
-
-    CUDA: bfloat16, or float16 where it has none. A CPU: bfloat16 if that is measured to be at
-    least half as quick again as float32, which is so where it is in the hardware, else float32.
-    Other devices: float32.
-    """
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if native else torch.float16
-    if device.type != "cpu":
-        return torch.float32
-    single = min(_seconds(f, device, torch.float32) for f in (_by_linear, _by_convolution))
-    half = min(_seconds(f, device, torch.bfloat16) for f in (_by_linear, _by_convolution))
-    return torch.bfloat16 if 1.5 * half < single else torch.float32
-
-
 # products of matrices
 
 
@@ -112,29 +93,13 @@ def _by_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return out.permute(0, 2, 3, 1).reshape(*x.shape[:-1], -1)
 
 
-@cache
-def _quickest_linear(device: torch.device, dtype: torch.dtype) -> Linear:
-    """The form in which a device multiplies matrices best, measured on CPUs."""
-    if device.type != "cpu":
-        return _by_linear
-    plain, convolved = (_seconds(f, device, dtype) for f in (_by_linear, _by_convolution))
-    # Near a draw the plain form, so that runs on one machine do not differ in the last digit.
-    return _by_convolution if 1.2 * convolved < plain else _by_linear
+def _quickest_linear(device: torch.device) -> Linear:
+    """The form in which a device multiplies matrices best.
 
-
-@cache
-@torch.no_grad()
-def _seconds(linear: Linear, device: torch.device, dtype: torch.dtype) -> float:
-    """Best of four, after one, of a product the size of SAM's smallest for one window row."""
-    x = torch.ones(512, 768, device=device, dtype=dtype)
-    weight = torch.ones(768, 768, device=device, dtype=dtype)
-    best = float("inf")
-    for i in range(5):
-        start = time.perf_counter()
-        linear(x, weight, weight[0])
-        if i:
-            best = min(best, time.perf_counter() - start)
-    return best
+    On CPUs oneDNN's convolution: as quick as any `linear` there, and on some twice as quick.
+    """
+    convolves = device.type == "cpu" and torch.backends.mkldnn.is_available()
+    return _by_convolution if convolves else _by_linear
 
 
 # blocks
@@ -165,7 +130,8 @@ class _QuickBlock(nn.Module):
         step = _MLP_TOKENS.get(x.device.type, len(tokens))
         for start in range(0, len(tokens), step):
             part = tokens[start : start + step]
-            hidden = act(self.linear(self.norm2(part).to(self.dtype), lin1.weight, lin1.bias))
+            hidden = self.linear(self.norm2(part).to(self.dtype), lin1.weight, lin1.bias)
+            hidden = torch.ops.aten.gelu_(hidden) if type(act) is nn.GELU else act(hidden)
             part.add_(self.linear(hidden, lin2.weight, lin2.bias))
         return x
 
@@ -266,19 +232,35 @@ def _attend(attn: Attention, qkv: tuple[Tensor, Tensor, Tensor], grid: _Grid) ->
     n, heads, t, d = q.shape
     out = q.new_empty((n, t, heads, d)).transpose(1, 2)
     rel_rows, rel_columns = _relative(attn, q, grid)
+    # torch's kernel gains nothing from short numbers on a CPU; products of matrices do.
+    short = q.device.type == "cpu" and q.dtype != torch.float32
+    mix = _by_products if short else _by_kernel
     limit = _BIAS_ELEMENTS.get(q.device.type, _BIAS_DEFAULT)
+    scratch = q.new_empty(2 if short else 1, max(limit, grid.width * grid.keys))
     for window, head, row in _pieces((n, heads, grid.height), grid.width * grid.keys, limit):
         part = (window, head, row)
-        bias = rel_rows[part].unsqueeze(-1) + rel_columns[part].unsqueeze(-2)
         queries = (window, head, slice(row.start * grid.width, row.stop * grid.width))
-        out[queries] = F.scaled_dot_product_attention(
-            q[queries],
-            k[window, head],
-            v[window, head],
-            attn_mask=bias.view(*bias.shape[:2], -1, grid.keys),
-            scale=attn.scale,
-        )
+        rows, columns = rel_rows[part].unsqueeze(-1), rel_columns[part].unsqueeze(-2)
+        shape = (*rows.shape[:-1], grid.key_width)
+        room = scratch[:, : math.prod(shape)]
+        torch.add(rows, columns, out=room[0].view(shape))
+        room = room.view(len(scratch), *shape[:2], -1, grid.keys)
+        out[queries] = mix((q[queries], k[window, head], v[window, head]), attn.scale, room)
     return out
+
+
+def _by_kernel(qkv: tuple[Tensor, Tensor, Tensor], scale: float, room: Tensor) -> Tensor:
+    """room (1, n, heads, T, K): the bias."""
+    return F.scaled_dot_product_attention(*qkv, attn_mask=room[0], scale=scale)
+
+
+def _by_products(qkv: tuple[Tensor, Tensor, Tensor], scale: float, room: Tensor) -> Tensor:
+    """room (2, n, heads, T, K): the bias, which is overwritten, and as much again to work in."""
+    q, k, v = (part.flatten(0, 1) for part in qkv)
+    scores, weights = room.flatten(1, 2)
+    torch.baddbmm(scores, q, k.transpose(1, 2), alpha=scale, out=scores)
+    torch.softmax(scores, -1, out=weights)
+    return torch.bmm(weights, v).view(qkv[0].shape)
 
 
 def _pieces(

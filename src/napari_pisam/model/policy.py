@@ -31,7 +31,7 @@ def bf16_is_fast(device: str) -> bool:
     if kind == "cpu":
         return cpu_has_bf16()
     if kind == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return False
 
 
