@@ -68,6 +68,19 @@ def test_a_table_gives_each_object_its_id_and_later_ones_cover_earlier_ones(
     assert "Object 300: later objects cover" in said.err
 
 
+def test_many_covered_objects_are_told_in_one_sentence(
+    capsys: Capture, picture: Path, toy_model: Path, tmp_path: Path
+) -> None:
+    prompts = tmp_path / "prompts.csv"
+    boxes = "".join(f"{i},box,20,20,60,60\n" for i in range(1, 9))
+    prompts.write_text("id,kind,y,x,y1,x1\n" + boxes)
+    said = run(
+        capsys, "segment", picture, "--prompts", prompts, "-o", tmp_path / "l.tif",
+        "--model", toy_model,
+    )  # fmt: skip
+    assert "cover parts of 7 objects, most of all of 1 (" in one_sentence(said)
+
+
 def test_channels_plane_and_object_size_reach_the_model(
     capsys: Capture, picture: Path, toy_model: Path, tmp_path: Path
 ) -> None:

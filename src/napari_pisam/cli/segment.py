@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from napari_pisam.predict.results import MaskResult
 
 _LABELS_SUFFIXES = (".tif", ".tiff")
+# More objects than these are told of in one sentence.
+_MOST_COVERED = 5
 
 _Image = Annotated[str, typer.Argument(help="TIFF, OME-Zarr, PNG, JPEG or NPY.")]
 _Output = Annotated[
@@ -132,14 +134,23 @@ def _cut_all(
         cutter.image.write_overlay(overlay, labels)
     left = areas(labels)
     _tell(results, left)
-    for number, result in results.items():
-        found = int(result.placed.mask.sum())
-        if not found:
-            remark(f"Object {number}: nothing was found there; try a box, or --object-size.")
-        elif left.get(number, 0) < found:
-            lost = found - left.get(number, 0)
-            remark(f"Object {number}: later objects cover {lost} of its {found} pixels.")
+    _tell_losses(results, left)
     say(" and ".join(f"{path}" for path in (output, overlay) if path) + " written.")
+
+
+def _tell_losses(results: dict[int, MaskResult], left: dict[int, int]) -> None:
+    """Remarks on objects that were not found and on those that later ones cover."""
+    found = {number: int(result.placed.mask.sum()) for number, result in results.items()}
+    for number in (n for n, area in found.items() if not area):
+        remark(f"Object {number}: nothing was found there; try a box, or --object-size.")
+    covered = {n: area - left.get(n, 0) for n, area in found.items() if left.get(n, 0) < area}
+    if len(covered) > _MOST_COVERED:
+        worst = sorted(covered, key=lambda n: covered[n] / found[n], reverse=True)[:_MOST_COVERED]
+        named = ", ".join(f"{n} ({covered[n]} of {found[n]} pixels)" for n in worst)
+        remark(f"Later objects cover parts of {len(covered)} objects, most of all of {named}.")
+        return
+    for number, lost in covered.items():
+        remark(f"Object {number}: later objects cover {lost} of its {found[number]} pixels.")
 
 
 def _tell(results: dict[int, MaskResult], left: dict[int, int]) -> None:
