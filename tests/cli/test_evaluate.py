@@ -6,11 +6,9 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from tests.cli.toy import one_sentence, run
+from tests.cli.toy import one_sentence, run, write_squares
 
 Capture = pytest.CaptureFixture[str]
 
@@ -31,13 +29,7 @@ validation = "0"
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    for name in ("images", "masks"):
-        (tmp_path / name).mkdir()
-    mask = np.zeros((64, 64), np.uint8)
-    mask[20:40, 20:40] = 1
-    for i in range(2):
-        Image.fromarray(mask * 200).save(tmp_path / "images" / f"{i}.png")
-        Image.fromarray(mask).save(tmp_path / "masks" / f"{i}.png")
+    write_squares(tmp_path)
     (tmp_path / "sources.toml").write_text(SOURCES, "utf-8")
     return tmp_path
 

@@ -176,10 +176,11 @@ def test_of_a_stack_the_option_that_chooses_a_plane_is_named(
         image, np.zeros((2, 3, 8, 8), np.uint8), metadata={"axes": "TZYX"}, photometric="minisblack"
     )
     where = ("-o", tmp_path / "labels.tif", "--point", "4,4")
-    said = run(capsys, "segment", image, *where)
-    assert said.code == 2
-    assert "(t 0 to 1, z 0 to 2)" in one_sentence(said)
-    assert "--plane t=0,z=0" in one_sentence(said)
+    for words in ((), ("--plane", "z=0"), ("--plane", "i=0")):
+        said = run(capsys, "segment", image, *where, *words)
+        assert said.code == 2
+        assert "(t 0 to 1, z 0 to 2)" in one_sentence(said)
+        assert "--plane t=0,z=0" in one_sentence(said)
     said = run(capsys, "segment", image, *where, "--plane", "t=1,z=3")
     assert said.code == 1
     assert "has z 0 to 2, no 3" in one_sentence(said)

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from napari_pisam.cli import main, train
-from tests.cli.toy import one_sentence, run
+from tests.cli.toy import one_sentence, run, write_squares
 
 Capture = pytest.CaptureFixture[str]
 
@@ -40,13 +38,7 @@ masks = "masks"
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    for name in ("images", "masks"):
-        (tmp_path / name).mkdir()
-    mask = np.zeros((64, 64), np.uint8)
-    mask[20:40, 20:40] = 1
-    for i in range(2):
-        Image.fromarray(mask * 200).save(tmp_path / "images" / f"{i}.png")
-        Image.fromarray(mask).save(tmp_path / "masks" / f"{i}.png")
+    write_squares(tmp_path)
     path = tmp_path / "config.toml"
     path.write_text(CONFIG, "utf-8")
     return path

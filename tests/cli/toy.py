@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from napari_pisam.cli import main
 from napari_pisam.model.checkpoint import write_pisam
@@ -39,6 +40,16 @@ def write_picture(path: Path) -> Path:
     discs = ((y - 40) ** 2 + (x - 35) ** 2 < 15**2) | ((y - 50) ** 2 + (x - 85) ** 2 < 20**2)
     np.save(path, (discs * 180 + 30 + (x % 7)).astype(np.uint8))
     return path
+
+
+def write_squares(root: Path) -> None:
+    """Two labelled images of one square each, in root/images and root/masks."""
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:40, 20:40] = 1
+    for name, value in (("images", 200), ("masks", 1)):
+        (root / name).mkdir()
+        for i in range(2):
+            Image.fromarray(mask * np.uint8(value)).save(root / name / f"{i}.png")
 
 
 @dataclass(frozen=True)

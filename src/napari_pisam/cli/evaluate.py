@@ -23,8 +23,8 @@ _Sources = Annotated[
     Path,
     typer.Argument(
         metavar="CONFIG|DATA",
-        help=f"A TOML file with [[source]] tables, as for training, or a folder that holds "
-        f"{SOURCES_FILE}.",
+        help="A TOML file that names sources of images and masks, as for training, or a folder "
+        f"that holds {SOURCES_FILE}.",
     ),
 ]
 _DataRoot = Annotated[

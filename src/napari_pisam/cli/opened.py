@@ -57,7 +57,7 @@ def open_image(
     BadOptionError for a plane that is not chosen and channels that it does not have.
     """
     first, *others = open_images(path)
-    if first.stack and plane is None:
+    if first.stack and set(plane or ()) != set(first.stack):
         sizes = ", ".join(f"{axis} 0 to {count - 1}" for axis, count in first.stack.items())
         example = ",".join(f"{axis}=0" for axis in first.stack)
         raise BadOptionError(
