@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -68,6 +69,41 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 )
 def test_a_room_loads_nothing_that_it_must_not_know(room: str) -> None:
     assert not modules_after_importing(f"napari_pisam.{room}") & FORBIDDEN[room]
+
+
+def table_of_imports() -> dict[str, set[str]]:
+    """Who may import whom, as docs/architecture.md says."""
+    page = Path(__file__).parents[1] / "docs" / "architecture.md"
+    rows = [line.split("|")[1:-1] for line in page.read_text("utf-8").splitlines()]
+    floors = [row for row in rows if len(row) == 4 and row[0].strip().isdecimal()]
+    allowed = {}
+    for _, rooms, named, _ in floors:
+        words = set(re.findall(r"[a-z]+", named.partition(";")[0]))
+        everything = FORBIDDEN.keys() - {"session", "widgets"}
+        for room in re.findall(r"`([a-z]+)`", rooms):
+            allowed[room] = set(everything) if "everything" in words else words & FORBIDDEN.keys()
+    return allowed
+
+
+def rooms_imported_by(room: str) -> set[str]:
+    """The other rooms that its modules name in their import statements."""
+    paths = [path for path in SOURCES if path.relative_to(PACKAGE).parts[0] in (room, f"{room}.py")]
+    names: set[str] = set()
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "napari_pisam":
+                names |= {f"napari_pisam.{alias.name}" for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names.add(node.module or "")
+            elif isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+    found = {name.split(".")[1] for name in names if name.startswith("napari_pisam.")}
+    return (found & FORBIDDEN.keys()) - {room}
+
+
+@pytest.mark.parametrize("room", sorted(FORBIDDEN))
+def test_the_page_says_whom_a_room_imports(room: str) -> None:
+    assert rooms_imported_by(room) <= table_of_imports()[room]
 
 
 def test_every_room_has_its_rule() -> None:
