@@ -51,6 +51,7 @@ LIMITS = {
     "tiny: correction": 0.2,
     "tiny: pisam segment, process": 4.0,
     "tiny: pisam segment, imports": 2.5,
+    "import napari_pisam, process": 0.05,
 }
 """Seconds that two cores should not need more than."""
 

@@ -204,6 +204,7 @@ CASES: dict[str, Callable[[], Timed]] = {
     "tiny: correction": tiny_correction,
     "tiny: pisam segment, process": shell_segment,
     "tiny: pisam segment, imports": shell_imports,
+    "import napari_pisam, process": lambda: _process(["-c", "import napari_pisam"]),
     "tiny: first click, 2k image": lambda: tiny_first_click(2048),
     "tiny: first click, 8k image": lambda: tiny_first_click(8192),
     "tiny: 4 corrections": lambda: tiny_correction(4),
