@@ -13,12 +13,12 @@ from napari_pisam.evaluate.clicks import (
     tight_box,
     view_of,
 )
-from napari_pisam.evaluate.run import finish
 from napari_pisam.geometry import Window
 from napari_pisam.images.source import ArraySource
 from napari_pisam.metrics import iou
 from napari_pisam.model.config import config_of
 from napari_pisam.model.pisam import PiSam
+from napari_pisam.predict.finishing import finish
 from napari_pisam.predict.predictor import Predictor
 from napari_pisam.prompts import Box, Click, PlacedMask, Prompt
 from napari_pisam.simulate import next_correction

@@ -10,6 +10,7 @@ from napari_pisam.cli.opened import OpenImage
 from napari_pisam.geometry import Window
 from napari_pisam.model.loading import IncompleteModelWarning
 from napari_pisam.predict.cache import EmbeddingCache
+from napari_pisam.predict.finishing import finish
 from napari_pisam.predict.predictor import Predictor, load_predictor
 from napari_pisam.predict.request import PredictRequest, process
 from napari_pisam.predict.results import MaskResult
@@ -55,10 +56,4 @@ class Cutter:
             object_size=self._object_size,
             window=window,
         )
-        work = process(request, self.predictor, self._cache)
-        while True:
-            try:
-                next(work)
-            except StopIteration as end:
-                result: MaskResult = end.value
-                return result
+        return finish(process(request, self.predictor, self._cache))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -32,8 +31,6 @@ from napari_pisam.images.labelled import (
 )
 from napari_pisam.predict.predictor import Predictor, load_predictor
 from napari_pisam.prompts import PlacedMask
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +64,6 @@ def evaluate(
     protocol = ClickProtocol(per_image=per_image, per_source=per_source)
     report = yield from measure(predictor, wanted, data_root, protocol=protocol)
     return report
-
-
-def finish(steps: Generator[object, None, T]) -> T:
-    """What a generator returns at its end, for callers who want no progress."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            value: T = end.value
-            return value
 
 
 def chosen_sources(path: Path | str, only: Sequence[str] = ()) -> list[SourceConfig]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from segment_anything.modeling import ImageEncoderViT
@@ -23,13 +23,12 @@ from napari_pisam.model.loading import load_model
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.model.policy import choose_device, choose_dtype
 from napari_pisam.predict.decoding import PromptDecoder
+from napari_pisam.predict.finishing import finish
 from napari_pisam.predict.looks import LookPolicy
 from napari_pisam.predict.results import Embedding, MaskResult
 from napari_pisam.prompts import Click, Prompt
 
 __all__ = ["Embedding", "MaskResult", "Predictor", "load_predictor"]
-
-T = TypeVar("T")
 
 
 def load_predictor(
@@ -108,7 +107,7 @@ class Predictor:
         if intensity is None:
             intensity = intensity_window(source)
         steps = self.embed_steps(source, window, intensity, channels=channels)
-        return _exhausted(steps)
+        return finish(steps)
 
     def embed_steps(
         self,
@@ -243,17 +242,8 @@ class Predictor:
             object_size=object_size,
             image_key="",
         )
-        return _exhausted(process(request, self, EmbeddingCache(0)))
+        return finish(process(request, self, EmbeddingCache(0)))
 
     def look(self, embedding: Embedding, prompt: Prompt) -> Any:
         """SAM's own low-resolution logits, float32 (L, L): enough to tell an object's size."""
         return self._decoder.look(embedding, prompt)[0]
-
-
-def _exhausted(steps: Generator[str, None, T]) -> T:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            value: T = end.value
-            return value

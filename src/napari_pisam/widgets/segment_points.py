@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_pisam.images.source import ImageError
+from napari_pisam.predict.finishing import finish
 from napari_pisam.prompts import Click
-from napari_pisam.session.answer import Answer
 from napari_pisam.session.canvas import ArrayCanvas
 from napari_pisam.session.plane import Ask, PlaneIndex
 from napari_pisam.session.session import Session
@@ -96,22 +96,12 @@ def segment_groups(
         while asks:
             ask = asks.pop(0)
             if session.is_wanted(ask.id):
-                session.accept(answered(engine.answer(ask)))
+                session.accept(finish(engine.answer(ask)))
         if failures:
             raise ValueError(failures[0])
         yield done, len(wishes)
     labels = _renumbered(canvas.labels, wishes)
     return LabelsLayer(labels, name=f"{image.name} objects", **same_frame(image))
-
-
-def answered(steps: Generator[str, None, Answer]) -> Answer:
-    """Run an answer to its end."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            answer: Answer = done.value
-            return answer
 
 
 def wishes_of(image: Image, prompts: Points, corrections: Points | None) -> list[Wish]:
