@@ -107,7 +107,8 @@ class Prompt:
 
     points: clicks for SAM's prompt encoder (positive must be True or False). box, mask:
     likewise. corrections: clicks for the Precise Interactor, made where a mask was wrong; their
-    order is the order in which they were made. Raises ValueError for a point without a sign.
+    order is the order in which they were made. Any sequence of clicks is taken. Raises ValueError
+    for what is no Click or Box, and for a point without a sign.
     """
 
     points: tuple[Click, ...] = ()
@@ -116,6 +117,14 @@ class Prompt:
     corrections: tuple[Click, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("points", "corrections"):
+            clicks = tuple(getattr(self, name))
+            for click in clicks:
+                if not isinstance(click, Click):
+                    raise ValueError(f"Give {name} as Click(y, x), not as {click!r}.")
+            object.__setattr__(self, name, clicks)
+        if self.box is not None and not isinstance(self.box, Box):
+            raise ValueError(f"Give the box as Box(y_min, x_min, y_max, x_max), not {self.box!r}.")
         if any(c.positive is None for c in self.points):
             raise ValueError("A point of a prompt is either the object or not: set positive.")
 

@@ -286,3 +286,10 @@ def test_the_cache_holds_no_more_bytes_than_it_may(toy: Predictor) -> None:
         assert cache.nbytes <= one.nbytes * 2
     assert cache.get(keys[0]) is None
     assert cache.get(keys[3]) is one
+
+
+@pytest.mark.parametrize("size", [0, -3.0, float("nan"), float("inf")])
+def test_a_size_that_is_no_length_is_told_so(toy: Predictor, size: float) -> None:
+    prompt = Prompt(points=(Click(4, 4),))
+    with pytest.raises(ValueError, match="a length in pixels above 0"):
+        toy.segment(np.zeros((20, 20), np.uint8), prompt, object_size=size)

@@ -87,8 +87,9 @@ class ClickReport:
 
     def _legend(self) -> str:
         n, target = len(self.objects), self.protocol.target
+        objects = "1 object" if n == 1 else f"{n} objects"
         return (
-            f"{self.model} on {self.device}, {self.dtype}; {n} objects of at least "
+            f"{self.model} on {self.device}, {self.dtype}; {objects} of at least "
             f"{self.protocol.least_area} pixels in {self.seconds:.0f} s "
             f"({self.seconds / max(n, 1):.1f} s each). IoU from one click at the most interior "
             "point, after each correction click, and from the tight box; boundary: boundary IoU of "

@@ -233,6 +233,8 @@ class Predictor:
         from napari_pisam.predict.cache import EmbeddingCache
         from napari_pisam.predict.request import PredictRequest, process
 
+        if object_size is not None and not 0 < object_size < float("inf"):
+            raise ValueError(f"An object's size is a length in pixels above 0, not {object_size}.")
         source = as_source(image)
         request = PredictRequest(
             id=0,
