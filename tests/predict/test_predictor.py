@@ -16,6 +16,7 @@ from napari_pisam import Box, Click, PlacedMask, Prompt, Window
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ImageError
 from napari_pisam.predict.cache import EmbeddingCache
+from napari_pisam.predict.looks import LookPolicy, extent_in, next_window, window_of
 from napari_pisam.predict.predictor import MaskResult, Predictor
 from napari_pisam.predict.request import PredictRequest, process
 from tests.predict.conftest import toy_model
@@ -293,3 +294,15 @@ def test_a_size_that_is_no_length_is_told_so(toy: Predictor, size: float) -> Non
     prompt = Prompt(points=(Click(4, 4),))
     with pytest.raises(ValueError, match="a length in pixels above 0"):
         toy.segment(np.zeros((20, 20), np.uint8), prompt, object_size=size)
+
+
+def test_a_look_that_sees_something_elsewhere_does_not_lead_away_from_the_prompt() -> None:
+    prompt, window = Prompt(points=(Click(2, 2),)), Window(-60, -60, 128, 128)
+    logits = np.full((64, 64), -1, np.float32)
+    # a speck in what is padded beside the image, and nothing under the click
+    logits[1:3, 1:3] = 1
+    seen = extent_in(logits, window, prompt.points)
+    assert seen is not None
+    policy = LookPolicy()
+    assert not window_of(Click(seen.y, seen.x), seen.span, policy).contains(Click(2, 2))
+    assert next_window(window, seen, prompt, policy).contains(Click(2, 2))

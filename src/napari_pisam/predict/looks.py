@@ -99,7 +99,7 @@ def extent_in(
 
 
 def next_window(window: Window, seen: Extent | None, prompt: Prompt, policy: LookPolicy) -> Window:
-    """Where to look next; the same window when the last look was good enough."""
+    """Where to look next, the prompt inside; the same window when the last look was good enough."""
     centre = prompt_centre(prompt)
     if seen is None:
         # nothing there at this scale: the object is smaller than what the look resolves
@@ -110,4 +110,7 @@ def next_window(window: Window, seen: Extent | None, prompt: Prompt, policy: Loo
         return square_window((centre.y + seen.y) / 2, (centre.x + seen.x) / 2, side)
     if policy.least <= share <= policy.most:
         return window
-    return window_of(Click(seen.y, seen.x), max(seen.span, points_span(prompt)), policy)
+    span = max(seen.span, points_span(prompt))
+    following = window_of(Click(seen.y, seen.x), span, policy)
+    # what was seen elsewhere, perhaps beside the image, must not lead away from what was said
+    return following if following.contains(centre) else window_of(centre, span, policy)
