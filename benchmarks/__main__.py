@@ -55,6 +55,9 @@ LIMITS = {
 }
 """Seconds that two cores should not need more than."""
 
+WINDOW = "window"
+"""What `--only` names the clicks in a real window by."""
+
 
 def measure_here(case: str, repeats: int) -> Measured:
     """One case in this process: once to warm up, then `repeats` times."""
@@ -119,6 +122,20 @@ def table_of(found: dict[str, Measured]) -> Table:
     return table
 
 
+def window_report(console: Console) -> dict[str, object] | None:
+    """How long the window stands still, printed; None where there is no screen."""
+    from benchmarks import gui
+
+    reason = gui.why_no_window()
+    if reason is not None:
+        console.print(reason)
+        return None
+    seen = gui.measure_apart()
+    for sentence in gui.sentences(seen):
+        console.print(sentence)
+    return asdict(seen)
+
+
 def main() -> None:
     """Run the cases that are asked for and print what was found."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
@@ -140,7 +157,9 @@ def main() -> None:
     on = machine()
     console.print(on)
     console.print(table_of(found))
-    report = {"machine": on, "cases": [asdict(m) for m in found.values()]}
+    report: dict[str, object] = {"machine": on, "cases": [asdict(m) for m in found.values()]}
+    if asked.only in WINDOW:
+        report["window"] = window_report(console)
     asked.json.parent.mkdir(parents=True, exist_ok=True)
     asked.json.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_pisam.geometry import Window, prompt_centre, square_window
 from napari_pisam.prompts import Click, PlacedMask, Prompt
 from napari_pisam.session.answer import Answer
+from napari_pisam.session.lattice import Lattice
 from napari_pisam.session.plane import Ask
 from napari_pisam.session.relief import doubt_of, doubtful_places, relief_of
 
@@ -95,14 +96,16 @@ def answer_of(ask: Ask, *, name: str = "discs") -> Answer:
     rows = np.clip((centres * window.height).astype(int), 0, window.height - 1)
     cols = np.clip((centres * window.width).astype(int), 0, window.width - 1)
     low = mask[np.ix_(rows, cols)]
-    doubt = doubt_of(np.where(low, 4.0, -4.0).astype(np.float32))
+    relief, doubt = relief_of(low), doubt_of(np.where(low, 4.0, -4.0).astype(np.float32))
+    lattice = Lattice.over(window, SIDE, (image.height, image.width))
     return Answer(
         ask_id=ask.id,
         prompt=prompt,
         window=window,
         mask=PlacedMask(0, 0, placed).cropped(),
-        relief=relief_of(low),
-        doubt=doubt,
+        relief=lattice.sampled(relief, window) if lattice else relief,
+        doubt=lattice.sampled(doubt, window) if lattice else doubt,
+        lattice=lattice,
         places=doubtful_places(doubt, window),
         score=0.9,
         pixel_size=window.height / SIDE,

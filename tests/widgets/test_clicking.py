@@ -41,6 +41,8 @@ def window(qapp: Any) -> Iterator[Hands]:
 def hands(window: Hands) -> Hands:
     """The window with a new image of 200 x 300 pixels and nothing else."""
     window.viewer.layers.clear()
+    # Mesa's driver may crash when textures come before the picture without the old ones is drawn.
+    QApplication.processEvents()
     window.widget.panel.keeping.object_size.setValue(0)
     window.viewer.add_image(np.zeros((200, 300), np.uint8), contrast_limits=(0, 255))
     window.viewer.reset_view()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_pisam.geometry import Window
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.prompts import Click, PlacedMask, Prompt
+from napari_pisam.session.lattice import Lattice
 from napari_pisam.session.relief import doubt_of, doubtful_places, relief_of
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ class Answer:
     """The model's mask for one Ask.
 
     prompt: what was asked, every correction with its sign. window: what the model looked at.
-    mask: without empty margins, image pixels. relief, doubt: uint8 (n, n) over the window, see
-    `relief`; what lies outside the image is outside the mask. places: the most doubtful ones.
+    mask: without empty margins, image pixels. relief, doubt: uint8, see `relief`, at the pixels
+    of the lattice; None when the window lies outside the image. places: the most doubtful ones.
     score: the model's own estimate of its IoU. pixel_size: image pixels per pixel of the mask.
     seconds: how long the answer took.
     """
@@ -35,6 +36,7 @@ class Answer:
     mask: PlacedMask
     relief: NDArray[np.uint8]
     doubt: NDArray[np.uint8]
+    lattice: Lattice | None
     places: tuple[Click, ...]
     score: float
     pixel_size: float
@@ -50,14 +52,17 @@ class Answer:
         image = (result.image_height, result.image_width)
         seen = _inside_image(result.window, image, result.logits.shape)
         logits = np.where(seen, result.logits, np.float32(-np.inf)).astype(np.float32)
-        doubt = doubt_of(logits)
+        relief, doubt = relief_of(logits > 0), doubt_of(logits)
+        # Here, in the worker's thread: the window's has no time to spare.
+        lattice = Lattice.over(result.window, len(logits), image)
         return cls(
             ask_id=ask_id,
             prompt=result.prompt,
             window=result.window,
             mask=result.placed.cropped(),
-            relief=relief_of(logits > 0),
-            doubt=doubt,
+            relief=lattice.sampled(relief, result.window) if lattice else relief,
+            doubt=lattice.sampled(doubt, result.window) if lattice else doubt,
+            lattice=lattice,
             places=doubtful_places(doubt, result.window),
             score=result.score,
             pixel_size=result.pixel_size,

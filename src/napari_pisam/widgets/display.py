@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +29,11 @@ from napari_pisam.widgets.prompt_layers import (
     CORRECTIONS,
     PROMPTS,
     Row,
+    colour_clicks,
     fit_points,
     plane_clicks,
     rows_elsewhere,
+    tell_changed,
     write_clicks,
 )
 from napari_pisam.widgets.targets import Targets
@@ -43,11 +45,22 @@ if TYPE_CHECKING:
 class Display:
     """Keeps our layers in line with a session, in both directions.
 
-    image: the layer that is segmented; the bridge sets it. closed: nothing is shown any more.
+    when_free: see LayerBridge. image: the layer that is segmented; the bridge sets it. closed:
+    nothing is shown any more. drawing: what only the eye reads is still to be drawn.
     """
 
-    def __init__(self, viewer: Any, session: Session, names: LayerNames, targets: Targets) -> None:
+    def __init__(
+        self,
+        viewer: Any,
+        session: Session,
+        names: LayerNames,
+        targets: Targets,
+        *,
+        when_free: Callable[[Iterator[None]], None],
+    ) -> None:
         self.viewer, self.session = viewer, session
+        self._when_free = when_free
+        self.drawing = False
         self.names, self._targets = names, targets
         self.helpers = HelperLayers(viewer, made=self._helper_made)
         self.image: Image | None = None
@@ -55,6 +68,7 @@ class Display:
         self.closed = False
         self._writing = False
         self._shown: tuple[Any, ...] = ()
+        self._untold: set[str] = set()
         self._drawn_box: Box | None = None
 
     @property
@@ -158,14 +172,42 @@ class Display:
             self._show_boxes()
 
     def show(self) -> None:
-        """Bring the layers in line with the session; what is right already is left alone."""
+        """Bring the layers in line with the session; what is right already is left alone.
+
+        Points are also read, so they are written at once. What is only looked at follows in a
+        step of its own, so that the window never stands still for all of it.
+        """
         if self.image is None or self.closed:
             return
         with self._writes():
             self._show_clicks(PROMPTS)
             self._show_clicks(CORRECTIONS)
             self._show_boxes()
+        if not self.drawing:
+            self.drawing = True
+            self._when_free(self._draw())
+
+    def _draw(self) -> Iterator[None]:
+        """Mask and colours, as the session has them by then."""
+        # The next moment may come before the window has drawn the points; the one after does not.
+        yield
+        yield
+        self.drawing = False
+        if self.image is None or self.closed:
+            return
+        with self._writes():
             self._show_answer()
+        yield
+        if self.image is None or self.closed:
+            return
+        with self._writes():
+            for role in (PROMPTS, CORRECTIONS):
+                layer = self.helpers.find(role)
+                if layer is not None:
+                    colour_clicks(layer, role)
+                    if role in self._untold:
+                        tell_changed(layer)
+                self._untold.discard(role)
 
     def _show_clicks(self, role: str) -> None:
         planes = [(key.index, clicks) for key, clicks in self._planes(role)]
@@ -176,7 +218,8 @@ class Display:
             plane = self.session.plane
             known = self._rows(role)
             elsewhere = rows_elsewhere(layer, plane.key.index, known) if plane is not None else []
-            write_clicks(layer, role, planes, elsewhere=elsewhere)
+            if write_clicks(layer, role, planes, elsewhere=elsewhere):
+                self._untold.add(role)
 
     def _show_boxes(self) -> None:
         plane = self.session.plane
@@ -225,6 +268,8 @@ class Display:
         running = self.session.running
         preview, box = self.helpers.find(PREVIEW), self.helpers.find(BOX)
         if preview is not None and running is not None and running.answer is not None:
-            preview.contrast_limits = relief_limits(zoom, running.answer.pixel_size)
+            limits = relief_limits(zoom, running.answer.pixel_size)
+            if not np.allclose(preview.contrast_limits, limits):
+                preview.contrast_limits = limits
         if box is not None and len(box.data):
             box.edge_width = BOX_LINE / max(zoom, 1e-6)

@@ -50,7 +50,9 @@ class LayerBridge:
         self.names = LayerNames()
         self.targets = Targets(self.viewer, self.names)
         self.session = Session(self)
-        self.display = Display(self.viewer, self.session, self.names, self.targets)
+        self.display = Display(
+            self.viewer, self.session, self.names, self.targets, when_free=when_free
+        )
         self.helpers = self.display.helpers
         self.look = Look()
         self._versions: dict[str, int] = {}

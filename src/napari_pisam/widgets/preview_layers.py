@@ -18,14 +18,12 @@ from napari_pisam.session.plane import PlaneIndex
 from napari_pisam.session.relief import EDGE, REACH, STEP
 from napari_pisam.widgets.colours import BORDER, DOUBT, FILL, OUTLINE, rgba
 from napari_pisam.widgets.frames import (
-    Lattice,
     apply_frame,
     lattice_frame,
     rows_of,
     same_frame,
 )
 from napari_pisam.widgets.identity import ROLE
-from napari_pisam.widgets.image_plane import spatial_shape
 
 if TYPE_CHECKING:
     from napari.layers import Image, Vectors
@@ -92,19 +90,16 @@ def new_preview_layer(role: str, image: Image) -> Image:
 def show_answer(layer: Image, image: Image, index: PlaneIndex, answer: Answer | None) -> None:
     """Show an answer's mask, or its doubt, where it lies; None clears the layer."""
     data, frame = _nothing(image), same_frame(image)
-    if answer is not None:
+    if answer is not None and answer.lattice is not None:
         pixels = answer.relief if layer.metadata.get(ROLE) == PREVIEW else answer.doubt
-        shape = spatial_shape(image)
-        sizes = [shape[axis] for axis, position in enumerate(index) if position is None]
-        lattice = Lattice.over(answer.window, pixels.shape[0], (sizes[0], sizes[1]))
-        if lattice is not None:
-            counts = iter(lattice.counts)
-            laid = tuple(next(counts) if position is None else 1 for position in index)
-            data = lattice.sampled(pixels, answer.window).reshape(laid)
-            frame = lattice_frame(image, index, lattice)
-    apply_frame(layer, frame)
+        sizes = iter(pixels.shape)
+        data = pixels.reshape([next(sizes) if position is None else 1 for position in index])
+        frame = lattice_frame(image, index, answer.lattice)
+    apply_frame(layer, frame, quietly=True)
     if data.size > 1 or layer.data.size > 1:
-        layer.data = data
+        # The viewer would look through the extents of all layers, which ours never change.
+        with layer.events.data.blocker():
+            layer.data = data
 
 
 def relief_limits(zoom: float, pixel_size: float) -> tuple[float, float]:

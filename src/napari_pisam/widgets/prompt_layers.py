@@ -131,8 +131,12 @@ def write_clicks(
     planes: Sequence[tuple[PlaneIndex, tuple[Click, ...]]],
     *,
     elsewhere: Sequence[NDArray[np.float64]] = (),
-) -> None:
-    """Make a layer hold exactly those clicks and rows; one that does already is left alone."""
+) -> bool:
+    """Make a layer hold exactly those clicks and rows; one that does already is left alone.
+
+    Returns whether rows have changed. Others who listen to the layer are to hear of it with
+    `tell_changed`, once the window has time: each telling has the viewer look through every layer.
+    """
     rows = [rows_of(index, [(c.y, c.x) for c in clicks]) for index, clicks in planes]
     rows += [row[None] for row in elsewhere]
     data = np.concatenate([np.zeros((0, layer.ndim)), *rows])
@@ -140,12 +144,34 @@ def write_clicks(
     signs = [c.positive for _, clicks in planes for c in clicks] + [silent] * len(elsewhere)
     kinds = [kind_of(role, sign) for sign in signs]
     held = np.asarray(layer.data)
-    if held.shape != data.shape or not np.array_equal(held, data):
-        layer.data = data
+    same = held.shape == data.shape and np.array_equal(held, data)
+    if not same:
+        with layer.events.data.blocker():
+            layer.data = data
     if list(layer.features.get(KIND, ())) != kinds:
+        default = OBJECT if role == PROMPTS else AUTO
         layer.features = {KIND: np.array(kinds, dtype=object)}
         # Setting features makes the last row the default of the next point.
-        layer.feature_defaults = {KIND: OBJECT if role == PROMPTS else AUTO}
+        if kinds and kinds[-1] != default:
+            layer.feature_defaults = {KIND: default}
+    return not same
+
+
+def tell_changed(layer: Points) -> None:
+    """Have everybody who listens to a layer know that its points are others."""
+    from napari.layers.base import ActionType
+
+    layer.events.data(
+        value=layer.data,
+        action=ActionType.CHANGED,
+        data_indices=tuple(range(len(layer.data))),
+        vertex_indices=((),),
+    )
+
+
+def colour_clicks(layer: Points, role: str) -> None:
+    """Give every point the colour of its sign."""
+    signs = signs_of(layer, role)
     if signs:
         colours = np.array([colour_of(sign) for sign in signs])
         if not np.allclose(np.asarray(layer.face_color), colours):

@@ -22,7 +22,10 @@ from napari_pisam.session.plane import Ask
 logger = logging.getLogger(__name__)
 
 # The window is drawn before the model gets the processor; on Linux a thread has its own niceness.
-WORKER_NICENESS = 5
+WORKER_NICENESS = 15
+# Drawing lets go of Python's lock at every call of the graphics driver, and waits this long each
+# time that the model's thread has taken it; Python's own 5 ms add up to a window that stands still.
+SWITCH_SECONDS = 0.0005
 LOOK_ROUND_SECONDS = 0.5
 
 
@@ -51,6 +54,7 @@ class Runner(QObject):
 
     def __init__(self, engine: Answers, is_wanted: Callable[[int], bool]) -> None:
         super().__init__()
+        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))
         self._engine = engine
         self._is_wanted = is_wanted
         self._waiting: deque[Ask] = deque()

@@ -144,7 +144,7 @@ class SegmentWidget(QWidget):
         self.session.redo()
 
     def wait_idle(self, timeout: float = 60.0) -> None:
-        """Wait until every question is answered; the window stays alive meanwhile.
+        """Wait until every question is answered and drawn; the window stays alive meanwhile.
 
         timeout: seconds. Raises TimeoutError when it takes longer, RuntimeError with the sentence
         that the panel shows when the model could not answer.
@@ -152,7 +152,7 @@ class SegmentWidget(QWidget):
         self._failed = ""
         end = time.monotonic() + timeout
         QApplication.processEvents()
-        while self.session.busy:
+        while self.session.busy or self.bridge.display.drawing:
             QApplication.processEvents()
             if time.monotonic() > end:
                 raise TimeoutError(f"There was no mask within {timeout:g} s.")
