@@ -459,3 +459,19 @@ def test_forgetting_an_image_drops_its_unfinished_objects_only(desktop: Desktop)
     session.forget_image("a")
     assert session.plane is None
     assert desktop.objects == [1]
+
+
+def test_an_object_kept_before_its_mask_goes_where_it_was_kept_though_its_image_is_gone() -> None:
+    desktop = Desktop(at_once=False)
+    session, first = desktop.session, desktop.canvas
+    session.click(Click(50, 50, None))
+    session.keep()
+    desktop.canvas = ArrayCanvas(np.zeros((2, HEIGHT, WIDTH), np.uint16), key="other")
+    session.look_at(plane("b"))
+    session.forget_image("a")
+    assert session.busy
+    desktop.deliver()
+    assert not session.busy
+    assert [o.label for o in session.book.of("array")] == [1]
+    assert first.labels[0, 50, 50] == 1
+    assert not session.book.of("other")

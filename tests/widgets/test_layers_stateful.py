@@ -1,15 +1,16 @@
 """Anything may happen to any layer at any moment: a sentence at most, no kept object is lost.
 
-One viewer model with a workspace, a second one that shares layers with it, and answers that come
-when they like. Thousands of random actions; what must hold is checked after each.
+Two viewer models with a workspace each, layers that both show, and answers that come when they
+like. Thousands of random actions; what must hold is checked after each.
 """
 
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, settings
@@ -26,8 +27,10 @@ from napari.layers import Image, Labels, Layer, Points
 
 from napari_pisam.prompts import Box, Click
 from napari_pisam.session.book import BookEdit
+from napari_pisam.session.journal import read_journal
 from napari_pisam.session.keeping import Cleaning, Overlap
 from napari_pisam.session.options import Options
+from napari_pisam.session.packed import PackedMask
 from napari_pisam.session.plane import Ask
 from napari_pisam.widgets.prompt_layers import CORRECTIONS, PROMPTS, plane_clicks
 from napari_pisam.widgets.workspace import Workspace
@@ -60,6 +63,7 @@ WEIGHTS = {
     "switch": 1,
     "an_answer_fails": 1,
     "close_and_open_again": 1,
+    "go_to_the_other_viewer": 2,
 }
 
 
@@ -87,25 +91,45 @@ chances = st.builds(
     to=st.integers(0, 50),
     flag=st.booleans(),
 )
+# Undo, deleting from the list, the policies that overwrite, and opening anew; nothing else may take
+# a pixel from a kept object.
+MAY_TAKE_AWAY = {
+    "make_an_object",
+    "answers_arrive",
+    "keep_or_drop",
+    "undo_or_redo",
+    "object_list",
+    "close_and_open_again",
+}
 names = st.sampled_from([name for name, weight in WEIGHTS.items() for _ in range(weight)])
+
+
+def kept_in(work: Workspace) -> dict[Any, PackedMask]:
+    """Every kept object by its labels, number and plane, with its mask."""
+    return {(o.canvas, o.label, o.index): o.mask for o in work.session.book.everywhere()}
 
 
 class LayersMachine(RuleBasedStateMachine):
     folder: Path
     actions = 0
     objects = 0
+    done: ClassVar[Counter[str]] = Counter()
 
     @initialize()
     def begin(self) -> None:
         self.viewer, self.other = ViewerModel(), ViewerModel()
-        self.engine, self.open = DiscEngine(), list[Ask]()
+        self.engine = DiscEngine()
         self.said: list[str] = []
+        self.open: list[Ask] = []
+        self._open_workspace()
+        self.elsewhere, self.open_elsewhere = self.work, self.open
+        self.viewer, self.other = self.other, self.viewer
         self._open_workspace()
         self.add_image(Chance(0, 0, 0, 0, True))
 
     def _open_workspace(self) -> None:
         self.work = Workspace(self.viewer, folder=self.folder)
-        self.open.clear()
+        self.open = []
         self.work.session.asked.connect(self.open.append)
         self.work.session.written.connect(self._count)
         self.work.said.connect(lambda level, text: self.said.append(text))
@@ -116,7 +140,15 @@ class LayersMachine(RuleBasedStateMachine):
     @rule(name=names, chance=chances)
     def act(self, name: str, chance: Chance) -> None:
         LayersMachine.actions += 1
+        LayersMachine.done[name] += 1
+        works = (self.work, self.elsewhere)
+        before = [kept_in(work) for work in works]
         getattr(self, name)(chance)
+        if name not in MAY_TAKE_AWAY:
+            for work, kept in zip(works, before, strict=True):
+                now = kept_in(work)
+                lost = [key for key, mask in kept.items() if now.get(key) != mask]
+                assert not lost, f"{name} lost or changed the kept objects {lost}"
 
     # What people do with the plugin.
 
@@ -203,10 +235,16 @@ class LayersMachine(RuleBasedStateMachine):
         if not chance.flag:
             return
         late, asks = self.work, list(self.open)
+        self._journal_tells_what_was_kept()
         late.close()
         for ask in asks:
             late.session.accept(self.engine.at_once(ask))
         self._open_workspace()
+
+    def go_to_the_other_viewer(self, chance: Chance) -> None:
+        self.viewer, self.other = self.other, self.viewer
+        self.work, self.elsewhere = self.elsewhere, self.work
+        self.open, self.open_elsewhere = self.open_elsewhere, self.open
 
     # What people do to layers.
 
@@ -320,9 +358,20 @@ class LayersMachine(RuleBasedStateMachine):
     def what_is_said_is_a_sentence(self) -> None:
         assert all("\n" not in text and text.endswith((".", "!")) for text in self.said)
 
+    def _journal_tells_what_was_kept(self) -> None:
+        """After a crash at this moment every object would be offered again, pixel for pixel."""
+        told = {}
+        path = self.work.journal.path
+        for found in read_journal(path) if path.exists() else ():
+            for o in found.objects:
+                told[o.canvas, o.label, o.index] = o.mask
+        assert told == kept_in(self.work)
+
     def teardown(self) -> None:
         if hasattr(self, "work"):
+            self._journal_tells_what_was_kept()
             self.work.close()
+            self.elsewhere.close()
         gc.collect()
 
 
@@ -343,4 +392,5 @@ def test_layers_survive_everything(tmp_path: Path) -> None:
         ),
     )
     assert LayersMachine.actions >= 2000
+    assert set(LayersMachine.done) == set(WEIGHTS)
     assert LayersMachine.objects >= 100, "hardly anything was kept: the actions prove little"

@@ -7,23 +7,32 @@ from dataclasses import dataclass, field, replace
 
 from napari_pisam.geometry import Window
 from napari_pisam.prompts import Click
+from napari_pisam.session.canvas import LabelCanvas
 from napari_pisam.session.history import History, Running
 from napari_pisam.session.plane import Ask, ImagePlane
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finishing:
+    """An object that was kept before its mask had come: the step, and the labels it goes to."""
+
+    step_id: int
+    canvas: LabelCanvas
 
 
 @dataclass(slots=True, eq=False)
 class Desk:
     """One plane that is or was worked on: its running object and its history.
 
-    pending: the id of the running object's newest question. finishing: questions whose object
-    was kept before the mask had come, with the step that keeps it.
+    pending: the id of the running object's newest question. finishing: what is kept once the
+    question of that id is answered.
     """
 
     plane: ImagePlane
     running: Running
     history: History = field(default_factory=History)
     pending: int = 0
-    finishing: dict[int, int] = field(default_factory=dict)
+    finishing: dict[int, Finishing] = field(default_factory=dict)
 
 
 class Questions:
@@ -65,15 +74,9 @@ class Questions:
 
     def close_finishing(self, desk: Desk, step_id: int) -> None:
         """Nobody wants the answer that a keep was waiting for."""
-        for ask_id in [a for a, step in desk.finishing.items() if step == step_id]:
+        for ask_id in [a for a, f in desk.finishing.items() if f.step_id == step_id]:
             del desk.finishing[ask_id]
             self._wanted.pop(ask_id, None)
-
-    def close_all(self, desk: Desk) -> None:
-        """Nobody wants anything of that desk."""
-        self.close(desk)
-        for step_id in list(desk.finishing.values()):
-            self.close_finishing(desk, step_id)
 
 
 def window_to_keep(running: Running) -> Window | None:

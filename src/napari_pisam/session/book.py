@@ -57,28 +57,35 @@ class Book:
         """The object with that label on that plane (one label may go through many planes)."""
         return self._objects.get(canvas, {}).get((label, index))
 
-    def apply(self, edit: BookEdit) -> None:
+    def apply(self, edit: BookEdit) -> BookEdit:
         """Write the labels, then the list; raises CanvasError with nothing changed.
 
         The list then holds what the labels hold: pixels that another edit or a brush has changed
-        in the meantime are not this edit's.
+        in the meantime are not this edit's. Returns what has really changed.
         """
         objects = self._objects.setdefault(edit.canvas.key, {})
-        window = edit.labels.window
-        touched: set[int] = set()
+        index, window = edit.labels.index, edit.labels.window
+        labels, touched = edit.labels, set[int]()
         if window is not None:
-            before = edit.canvas.read(edit.labels.index, window)
+            before = edit.canvas.read(index, window)
             after = edit.labels.applied_to(before)
-            edit.canvas.write(edit.labels.index, window, after)
-            changed = before != after
+            edit.canvas.write(index, window, after)
+            labels, changed = edit_between(index, window, before, after), before != after
             touched = {*np.unique(before[changed]).tolist(), *np.unique(after[changed]).tolist()}
+        listed = dict(objects)
         for gone in edit.gone:
             objects.pop((gone.label, gone.index), None)
         for come in edit.come:
             objects[come.label, come.index] = come
             touched.add(come.label)
         for label in touched:
-            self._look_again(edit.canvas, (label, edit.labels.index), window)
+            self._look_again(edit.canvas, (label, index), window)
+        return BookEdit(
+            edit.canvas,
+            labels,
+            gone=tuple(o for key, o in listed.items() if objects.get(key) is not o),
+            come=tuple(o for key, o in objects.items() if listed.get(key) is not o),
+        )
 
     def _look_again(
         self, canvas: LabelCanvas, key: tuple[int, PlaneIndex], window: Window | None

@@ -128,16 +128,19 @@ def tidy(folder: Path) -> None:
 
 @dataclass(slots=True)
 class _Story:
-    """What has been read so far of one image's labels."""
+    """What has been read so far of one labels layer, which may hold objects of several images."""
 
-    identity: ImageIdentity
+    identities: dict[ImageIdentity, None] = field(default_factory=dict)
     edits: list[LabelEdit] = field(default_factory=list)
     objects: dict[tuple[int, PlaneIndex], KeptObject] = field(default_factory=dict)
 
 
 def read_journal(path: Path) -> list[Restored]:
-    """What a journal holds, one entry per labels that it wrote; lines that are damaged end it."""
-    stories: dict[tuple[ImageIdentity, str], _Story] = {}
+    """What a journal holds, one entry per labels that it wrote and image that they are of.
+
+    Lines that are damaged end it.
+    """
+    stories: dict[tuple[str, tuple[int, ...]], _Story] = {}
     for record in _records(path):
         try:
             identity = ImageIdentity(record["image"]["name"], tuple(record["image"]["shape"]))
@@ -148,7 +151,8 @@ def read_journal(path: Path) -> list[Restored]:
         except (KeyError, TypeError, ValueError) as error:
             logger.warning("%s holds a line that is not a change of labels: %s", path, error)
             break
-        story = stories.setdefault((identity, canvas), _Story(identity))
+        story = stories.setdefault((canvas, identity.shape), _Story())
+        story.identities[identity] = None
         story.edits.append(edit)
         for key in gone:
             story.objects.pop(key, None)
@@ -156,8 +160,9 @@ def read_journal(path: Path) -> list[Restored]:
             story.objects[found.label, found.index] = found
     written = path.stat().st_mtime if path.exists() else 0.0
     return [
-        Restored(s.identity, written, tuple(s.edits), tuple(s.objects.values()))
+        Restored(identity, written, tuple(s.edits), tuple(s.objects.values()))
         for s in stories.values()
+        for identity in s.identities
     ]
 
 

@@ -17,7 +17,7 @@ from psygnal import Signal
 
 from napari_pisam.prompts import Box, Click, PlacedMask, Prompt
 from napari_pisam.session.answer import Answer
-from napari_pisam.session.asking import Desk, Questions, signed_by_mask
+from napari_pisam.session.asking import Desk, Finishing, Questions, signed_by_mask
 from napari_pisam.session.book import Book, BookEdit
 from napari_pisam.session.canvas import CanvasError, Canvases, LabelCanvas
 from napari_pisam.session.history import Running, Step
@@ -126,10 +126,10 @@ class Session:
             self.changed.emit()
 
     def forget_image(self, image: str) -> None:
-        """The image is gone: its unfinished objects go too, kept ones stay."""
+        """The image is gone: its unfinished objects go too, kept ones stay or are still to come."""
         for key in [key for key in self._desks if key.image == image]:
             desk = self._desks.pop(key)
-            self._questions.close_all(desk)
+            self._questions.close(desk)
             if desk is self._desk:
                 self._desk = None
         self.changed.emit()
@@ -217,14 +217,20 @@ class Session:
         if running.prompt.empty:
             self.said.emit("info", "There is nothing to keep yet: click on an object first.")
             return
+        try:
+            # The labels chosen now, whatever is chosen when the mask comes.
+            canvas = self._canvases.current(desk.plane)
+        except CanvasError as error:
+            self.said.emit("error", str(error))
+            return
         if not running.settled and not self.waiting:
             self._ask(desk)
         step = self._do(desk, "keep", Running(next(self._ids)))
         if desk.pending in self._questions:
-            desk.finishing[desk.pending] = step.id
+            desk.finishing[desk.pending] = Finishing(step.id, canvas)
             desk.pending = 0
         else:
-            self._commit(desk, step.id, running)
+            self._commit(desk, Finishing(step.id, canvas), running)
         self.changed.emit()
 
     def remove(self, kept: KeptObject, canvas: LabelCanvas) -> None:
@@ -269,9 +275,9 @@ class Session:
         if found is None:
             return
         desk, running_id = found
-        step_id = desk.finishing.pop(answer.ask_id, None)
-        if step_id is not None:
-            self._finish_keep(desk, step_id, answer)
+        finishing = desk.finishing.pop(answer.ask_id, None)
+        if finishing is not None:
+            self._finish_keep(desk, finishing, answer)
         elif desk.running.id == running_id:
             self._put(desk, replace(desk.running, answer=answer, prompt=answer.prompt))
         self.changed.emit()
@@ -281,9 +287,9 @@ class Session:
         found = self._questions.take(ask_id)
         if found is None:
             return
-        step_id = found[0].finishing.pop(ask_id, None)
-        if step_id is not None:
-            self._take_back_keep(found[0], step_id)
+        finishing = found[0].finishing.pop(ask_id, None)
+        if finishing is not None:
+            self._take_back_keep(found[0], finishing.step_id)
         self.said.emit("error", sentence)
         self.changed.emit()
 
@@ -339,28 +345,27 @@ class Session:
 
     def _apply(self, edit: BookEdit) -> bool:
         try:
-            self.book.apply(edit)
+            written = self.book.apply(edit)
         except CanvasError as error:
             self.said.emit("error", str(error))
             return False
-        self.written.emit(edit)
+        self.written.emit(written)
         return True
 
-    def _finish_keep(self, desk: Desk, step_id: int, answer: Answer) -> None:
+    def _finish_keep(self, desk: Desk, finishing: Finishing, answer: Answer) -> None:
         """The mask that a keep was waiting for has come."""
-        step = desk.history.find(step_id)
+        step = desk.history.find(finishing.step_id)
         if step is not None:
             running = replace(step.before, answer=answer, prompt=answer.prompt)
-            desk.history.remember_before(step_id, running)
-            self._commit(desk, step_id, running)
+            desk.history.remember_before(step.id, running)
+            self._commit(desk, finishing, running)
 
-    def _commit(self, desk: Desk, step_id: int, running: Running) -> None:
+    def _commit(self, desk: Desk, finishing: Finishing, running: Running) -> None:
         """Write an object to the labels; when they refuse, the object is running again."""
-        answer = running.answer
+        answer, step_id, canvas = running.answer, finishing.step_id, finishing.canvas
         if answer is None:
             return
         try:
-            canvas = self._canvases.current(desk.plane)
             label = label_for(running, canvas)
             spent = self._clock() - running.started if running.started is not None else 0.0
             kept = kept_object(

@@ -48,9 +48,14 @@ class LayerCanvas:
         self._disconnect()
 
     def next_label(self) -> int:
-        """See LabelCanvas; the whole layer is looked through once."""
-        if self._highest is None:
-            self._highest = highest_label(self.layer.data)
+        """See LabelCanvas; a large layer is looked through once, and its strokes are followed.
+
+        A small one is looked through each time: scripts write into arrays without telling.
+        """
+        data = self.layer.data
+        small = isinstance(data, np.ndarray) and data.size <= SCAN_MAX_PIXELS
+        if small or self._highest is None:
+            self._highest = max(self._highest or 0, highest_label(data))
         self._highest += 1
         return self._highest
 
@@ -87,9 +92,12 @@ class LayerCanvas:
     def _forget_highest(self, event: Any = None) -> None:
         self._highest = None
 
-    def _painted(self, event: Any = None) -> None:
+    def _painted(self, event: Any) -> None:
+        """A brush, or another window that shows the layer too, has written labels."""
         if self._highest is not None:
-            self._highest = max(self._highest, int(self.layer.selected_label))
+            # Each stroke is a tuple that ends with what was written: a label, or one per pixel.
+            written = [int(np.max(stroke[-1], initial=0)) for stroke in event.value]
+            self._highest = max([self._highest, *written])
 
 
 def connect(*pairs: tuple[Any, Callable[..., None]]) -> Callable[[], None]:

@@ -81,14 +81,17 @@ class Workspace:
         }
         self.keys = Keys(self.viewer, self.commands, keys or {})
         self._place = 0
+        self._identities: dict[str, ImageIdentity] = {}
         self._closed = False
         self.session.said.connect(self.said.emit)
         self.session.changed.connect(self._on_changed)
         self.session.written.connect(self._on_written)
         self.bridge.image_changed.connect(self._on_changed)
+        self.bridge.image_changed.connect(self._note_image)
         self.bridge.layers_changed.connect(self.changed.emit)
         self.bridge.targets.changed.connect(self._on_target)
         self.viewer.layers.selection.events.active.connect(self._on_changed)
+        self._note_image()
         self._on_target()
 
     def close(self, *, viewer_lives: bool = True) -> None:
@@ -290,11 +293,21 @@ class Workspace:
         elif self.session.plane.holds(click):
             self.hovered.emit("removes" if answer.covers(click) else "adds")
 
+    def _note_image(self) -> None:
+        """An object may be written after its image has gone, and goes into the journal with it."""
+        if self.bridge.image is not None:
+            name = self.bridge.names.of(self.bridge.image)
+            self._identities[name] = self.identity(self.bridge.image)
+
     def _on_written(self, edit: BookEdit) -> None:
+        self._note_image()
         image = self.bridge.image
-        if image is None:
+        current = self.bridge.names.of(image) if image is not None else ""
+        name = next((kept.image for kept in (*edit.come, *edit.gone)), current)
+        identity = self._identities.get(name)
+        if identity is None:
             return
-        self.journal.append(edit, self.identity(image))
+        self.journal.append(edit, identity)
         if self.journal.failed:
             self.said.emit("error", self.journal.failed)
 
