@@ -118,10 +118,12 @@ def test_the_slider_of_other_axes_stays_on_the_planes_of_the_image(open_panel: O
     session.click(Click(15, 30, None))
     hands.wait()
     assert hands.widget.answer is not None
-    assert session.plane.key.index == (None, None, 7)
+    assert session.plane is not None
+    assert session.plane.key.index[2] == 7
     assert viewer.dims.current_step[2] == 7
     viewer.dims.order = (0, 1, 2)
-    assert session.plane.key.index == (10, None, None)
+    assert session.plane is not None
+    assert session.plane.key.index[0] == 10
     assert hands.widget.answer is not None
 
 

@@ -50,11 +50,9 @@ class Lattice:
 
         Linear between pixels of the array; the mean of several where one of the lattice is wider.
         """
-        lengths = (window.height, window.width)
-        if self.counts == pixels.shape and np.allclose(
-            (self.starts, self.steps),
-            ((window.y - 0.5, window.x - 0.5), np.divide(lengths, pixels.shape)),
-        ):
+        own = (window.height / pixels.shape[0], window.width / pixels.shape[1])
+        begin = (window.y - 0.5, window.x - 0.5)
+        if self.counts == pixels.shape and np.allclose([*self.starts, *self.steps], [*begin, *own]):
             return pixels
         side = pixels.shape[0]
         rows = self._weights(0, side, origin=window.y, length=window.height)
