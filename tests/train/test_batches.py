@@ -29,8 +29,8 @@ def dataset(
 
 
 def flattened(batch: StepBatch) -> list[torch.Tensor]:
-    prompts = [v for c in batch.crops for v in c.prompts if isinstance(v, torch.Tensor)]
-    return [batch.pixels, *(c.masks for c in batch.crops), *prompts]
+    prompts = [v for v in batch.prompts if isinstance(v, torch.Tensor)]
+    return [batch.pixels, batch.window_of, batch.masks, *prompts]
 
 
 def test_the_same_number_gives_the_same_batch_in_any_order(data_root: Path) -> None:
@@ -55,10 +55,10 @@ def test_a_batch_has_the_shapes_it_says(data_root: Path) -> None:
     batch = dataset(data_root)[0]
     assert batch.pixels.shape == (2, 3, 64, 64)
     assert batch.pixels.dtype == torch.uint8
-    for crop in batch.crops:
-        assert crop.masks.shape[1:] == (64, 64)
-        assert 1 <= len(crop.masks) <= 3
-        assert (crop.masks > 127).flatten(1).any(1).all()
+    assert batch.masks.shape == (len(batch.window_of), 64, 64)
+    assert (batch.masks > 127).flatten(1).any(1).all()
+    assert batch.window_of.tolist() == sorted(batch.window_of.tolist())
+    assert all(1 <= (batch.window_of == i).sum() <= 3 for i in range(2))
 
 
 @given(st.integers(0, 2**32), st.integers(1, 60), st.integers(1, 60), st.sampled_from([64, 512]))

@@ -19,7 +19,7 @@ from napari_pisam.train.config import ConfigError, TrainConfig
 from napari_pisam.train.corrections import clicks_on_errors, padded_clicks, with_answer
 from napari_pisam.train.crops import CropSampler, CropStyle
 from napari_pisam.train.optimisation import Average, learning_rate_scale, parameter_groups
-from napari_pisam.train.prompting import CropPrompts
+from napari_pisam.train.prompting import DrawnPrompts
 from napari_pisam.train.stages import LOSSES, StageStep
 from tests.train.conftest import DISCS
 
@@ -53,8 +53,7 @@ def learn(model: PiSam, config: TrainConfig, batch: StepBatch, steps: int) -> li
 
 def mistaken(batch: StepBatch) -> StepBatch:
     """The same pictures and prompts, and another truth: there is something to correct."""
-    moved = (c._replace(masks=c.masks.roll(14, 2)) for c in batch.crops)
-    return batch._replace(crops=tuple(moved))
+    return batch._replace(masks=batch.masks.roll(14, 2))
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +215,7 @@ def test_the_answer_comes_back_as_a_mask_with_a_click_on_the_error() -> None:
     target[:, :, 2:14, 2:14] = 1
     logits = torch.full((2, 1, 16, 16), -20.0)
     logits[1] = target[1] * 40 - 20
-    again = with_answer(CropPrompts(None, None, None, None, True), logits, target, 64)
+    again = with_answer(DrawnPrompts(None, None, None, None, True), logits, target, 64)
     assert again.mask_input is not None
     assert again.mask_input.abs().max() == 12
     assert again.point_labels is not None

@@ -11,22 +11,21 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from napari_pisam.train.crops import CropSampler
-from napari_pisam.train.prompting import CropPrompts, draw_prompts
-
-
-class CropBatch(NamedTuple):
-    """masks uint8 (N, S, S) and the prompts of one crop's objects."""
-
-    masks: Tensor
-    prompts: CropPrompts
+from napari_pisam.train.prompting import DrawnPrompts, draw_prompts
 
 
 class StepBatch(NamedTuple):
-    """What one step of one process sees: pixels uint8 (C, 3, S, S) and C crops."""
+    """What one step of one process sees: windows, and N objects in them prompted in one way.
+
+    pixels uint8 (C, 3, S, S); window_of int64 (N,): which of the windows an object is in; masks
+    uint8 (N, S, S). One kind of prompt a step lets the decoder answer all objects at once.
+    """
 
     step: int
     pixels: Tensor
-    crops: tuple[CropBatch, ...]
+    window_of: Tensor
+    masks: Tensor
+    prompts: DrawnPrompts
 
 
 class StepDataset(Dataset[StepBatch]):
@@ -47,13 +46,11 @@ class StepDataset(Dataset[StepBatch]):
     def __getitem__(self, step: int) -> StepBatch:
         rng = np.random.default_rng((*self.seed, step))
         crops = [self.sampler.draw(rng) for _ in range(self.crops)]
+        masks = np.concatenate([c.masks for c in crops])
         return StepBatch(
             step,
             torch.from_numpy(np.stack([c.pixels for c in crops])),
-            tuple(
-                CropBatch(
-                    torch.from_numpy(c.masks), draw_prompts(c.masks, rng, self.low, self.prompts)
-                )
-                for c in crops
-            ),
+            torch.repeat_interleave(torch.tensor([len(c.masks) for c in crops])),
+            torch.from_numpy(masks),
+            draw_prompts(masks, rng, self.low, self.prompts),
         )

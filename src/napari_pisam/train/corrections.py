@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_pisam.simulate import error_clicks
-from napari_pisam.train.prompting import CropPrompts
+from napari_pisam.train.prompting import DrawnPrompts
 
 
 def clicks_on_errors(
@@ -44,7 +44,7 @@ def padded_clicks(
     return xy, flags
 
 
-def with_answer(prompts: CropPrompts, logits: Tensor, target: Tensor, window: int) -> CropPrompts:
+def with_answer(prompts: DrawnPrompts, logits: Tensor, target: Tensor, window: int) -> DrawnPrompts:
     """The prompt again with the answer as its mask and a point in the middle of the error.
 
     logits, target (N, 1, L, L). Objects without an error get a point of padding.
@@ -62,4 +62,4 @@ def with_answer(prompts: CropPrompts, logits: Tensor, target: Tensor, window: in
     if prompts.points_xy_input is not None and prompts.point_labels is not None:
         xy = torch.cat([prompts.points_xy_input, xy], 1)
         labels = torch.cat([prompts.point_labels, labels], 1)
-    return CropPrompts(xy, labels, prompts.boxes_xyxy_input, logits.clamp(-12, 12), False)
+    return DrawnPrompts(xy, labels, prompts.boxes_xyxy_input, logits.clamp(-12, 12), False)

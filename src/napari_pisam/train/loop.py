@@ -117,6 +117,7 @@ class Trainer:
             torch.manual_seed(config.seed)
             model = PiSam(config_of(config.model), "pi")
         initialise(model, config.init, self.checkpoint_root)
+        model.image_encoder.to(memory_format=torch.channels_last)
         step = StageStep(model, config)
         groups = parameter_groups(model, config)
         optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)

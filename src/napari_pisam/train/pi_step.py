@@ -41,16 +41,18 @@ class PiExample(NamedTuple):
     target: Tensor
 
 
-def example_of(state: PromptState, normalised: Tensor, target: Tensor, count: int) -> PiExample:
-    """The first `count` objects of a window."""
+def example_of(
+    state: PromptState, normalised: Tensor, target: Tensor, rows: Tensor | slice
+) -> PiExample:
+    """Some objects, all of one window."""
     if state.output_token is None or state.mask_feature is None:
         raise ValueError("The high-resolution step needs a decoder of kind 'pi'.")
     return PiExample(
-        state.output_token[:count],
-        state.mask_feature[:count],
-        state.low_res_logits[:count],
+        state.output_token[rows],
+        state.mask_feature[rows],
+        state.low_res_logits[rows],
         normalised,
-        target[:count],
+        target[rows],
     )
 
 

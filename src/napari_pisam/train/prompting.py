@@ -1,4 +1,4 @@
-"""Prompts drawn for the objects of one crop: clicks, boxes, rough masks, and their mixtures."""
+"""Prompts drawn for the objects of one step: clicks, boxes, rough masks, and their mixtures."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ DEPTH_SIDE = 128
 """Clicks are placed on masks reduced to this side: finer changes no prompt."""
 
 
-class CropPrompts(NamedTuple):
-    """Prompts of the N objects of one crop, all of one kind.
+class DrawnPrompts(NamedTuple):
+    """Prompts of N objects, all of one kind.
 
     points_xy_input float32 (N, P, 2), point_labels int64 (N, P), boxes_xyxy_input float32 (N, 4),
     mask_input float32 (N, 1, L, L) logits; None where the kind has none. ambiguous: one click
@@ -37,8 +37,8 @@ def draw_prompts(
     rng: np.random.Generator,
     low: int,
     odds: Mapping[str, float] | None = None,
-) -> CropPrompts:
-    """One kind of prompt for all objects of a crop.
+) -> DrawnPrompts:
+    """One kind of prompt for all objects.
 
     masks: uint8 (N, S, S). low: side of a mask prompt. odds: of some kinds of PROMPT_ODDS, the
     others are not drawn; empty for all of them.
@@ -54,7 +54,7 @@ def draw_prompts(
         boxes = torch.from_numpy(np.stack([draw_box(m, rng) for m in masks]))
     if kind in (3, 4):
         rough = torch.from_numpy(np.stack([rough_mask(m, rng, low) for m in masks]))[:, None]
-    return CropPrompts(points, labels, boxes, rough, ambiguous=bool(kind == 0))
+    return DrawnPrompts(points, labels, boxes, rough, ambiguous=bool(kind == 0))
 
 
 def _shares(odds: Mapping[str, float]) -> list[float]:

@@ -12,12 +12,12 @@ from torch.nn import functional as F
 from napari_pisam.model.decoder import PromptState
 from napari_pisam.model.layers import normalise
 from napari_pisam.model.pisam import PiSam
-from napari_pisam.train.batches import CropBatch, StepBatch
+from napari_pisam.train.batches import StepBatch
 from napari_pisam.train.config import Stage, TrainConfig
 from napari_pisam.train.corrections import with_answer
 from napari_pisam.train.losses import mask_iou, point_loss, sam_loss
 from napari_pisam.train.pi_step import PiStep, example_of
-from napari_pisam.train.prompting import CropPrompts
+from napari_pisam.train.prompting import DrawnPrompts
 
 POINTS_SHARE = 112 * 112 / 1024**2
 """Loss points per pixel of the window: 12,544 for a window of 1024."""
@@ -54,7 +54,7 @@ class _Tally:
 
 
 def embed_prompts(
-    model: PiSam, prompts: CropPrompts, device: torch.device
+    model: PiSam, prompts: DrawnPrompts, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Sparse and dense prompt embeddings of a crop's objects."""
 
@@ -81,6 +81,7 @@ class StageStep(nn.Module):
         self.model, self.config = model, config
         self.stage: Stage = config.stage
         self.points = max(LEAST_POINTS, round(POINTS_SHARE * model.config.window**2))
+        self.wanted = config.losses or LOSSES[config.stage]
         self.pi = PiStep(model.mask_decoder, config, self.points)
 
     def forward(self, batch: StepBatch) -> StepLoss:
@@ -89,24 +90,27 @@ class StageStep(nn.Module):
         rng = np.random.default_rng((self.config.seed, batch.step, 1))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         tally = _Tally()
-        normalised = normalise(batch.pixels.to(device))
+        # convolutions with a channel each are several times quicker with the channels last
+        pixels = batch.pixels.to(device, memory_format=torch.channels_last)
+        normalised = normalise(pixels)
         with torch.set_grad_enabled(_learns(self.model.image_encoder)):
             embedding, early = self.model.encode(normalised)
-        share = max(1, self.config.high_objects // max(1, len(batch.crops)))
+        rows = batch.window_of.to(device)
+        target = batch.masks.to(device).float().unsqueeze(1) / 255
+        with torch.set_grad_enabled(self.stage != "interactor"):
+            state = self._sam_step(tally, batch, (embedding, early), target, rng)
         examples = []
-        for i, crop in enumerate(batch.crops):
-            one = (embedding[i : i + 1], early[i : i + 1])
-            target = crop.masks.to(device).float().unsqueeze(1) / 255
-            with torch.set_grad_enabled(self.stage != "interactor"):
-                state = self._sam_step(tally, crop, one, target, rng)
-            if self.stage != "encoder":
-                examples.append(example_of(state, normalised[i : i + 1], target, share))
+        if not {"high", "corrected"}.isdisjoint(self.wanted):
+            share = max(1, self.config.high_objects // len(batch.pixels))
+            for i in range(len(normalised)):
+                own = (rows == i).nonzero().flatten()[:share]
+                examples.append(example_of(state, normalised[i : i + 1], target, own))
         for group in self.pi.groups(examples):
             if self.stage == "decoder":
                 tally.add("high", self.pi.high_loss(group, rng, generator))
             elif (corrected := self.pi.corrected_loss(group, rng, generator)) is not None:
                 tally.add("corrected", corrected)
-        loss = tally.loss(self.config.losses or LOSSES[self.stage])
+        loss = tally.loss(self.wanted)
         if loss.total.requires_grad:
             return loss
         # no object has an error: other processes still wait for this one's gradient
@@ -114,34 +118,35 @@ class StageStep(nn.Module):
         return StepLoss(torch.stack(idle).sum(), loss.parts)
 
     def _state(
-        self, embeddings: tuple[Tensor, Tensor], prompts: CropPrompts, window: Tensor | None
+        self, embedding: Tensor, prompts: DrawnPrompts, feature: Tensor | None
     ) -> PromptState:
-        embedding = embeddings[0]
         sparse, dense = embed_prompts(self.model, prompts, embedding.device)
         state: PromptState = self.model.mask_decoder.prompt_state(
-            embedding, window, image_pe=self.model.dense_pe(), sparse=sparse, dense=dense
+            embedding, feature, image_pe=self.model.dense_pe(), sparse=sparse, dense=dense
         )
         return state
 
     def _sam_step(
         self,
         tally: _Tally,
-        crop: CropBatch,
-        embeddings: tuple[Tensor, Tensor],
+        batch: StepBatch,
+        encoded: tuple[Tensor, Tensor],
         target: Tensor,
         rng: np.random.Generator,
     ) -> PromptState:
         """SAM's own masks against the truth, and now and then again with the answer as a prompt."""
-        window = None
+        rows = batch.window_of.to(target.device)
+        feature = None
         if self.stage != "encoder":
-            window = self.model.mask_decoder.window_feature(*embeddings)
+            feature = self.model.mask_decoder.window_feature(*encoded)[rows]
+        embedding = encoded[0][rows]
         low_target = F.adaptive_avg_pool2d(target, self.model.config.low)
-        prompts = crop.prompts
-        state = self._state(embeddings, prompts, window)
+        prompts = batch.prompts
+        state = self._state(embedding, prompts, feature)
         logits = self._sam_losses(tally, state, low_target, ambiguous=prompts.ambiguous)
         if rng.random() < self.config.second_pass:
             again = with_answer(prompts, logits, low_target, self.model.config.window)
-            state = self._state(embeddings, again, window)
+            state = self._state(embedding, again, feature)
             self._sam_losses(tally, state, low_target, ambiguous=False)
         if self.stage == "decoder":
             tally.add("low", self._points(state.low_res_logits, target, rng))

@@ -89,7 +89,7 @@ def _crop_iou(
         "box_low": mask_iou(by_box.low_res_logits, target),
     }
     if high:
-        found |= _high_iou(model, example_of(by_box, normalised, full, 1))
+        found |= _high_iou(model, example_of(by_box, normalised, full, slice(1)))
     return {name: float(value.mean()) for name, value in found.items()}
 
 
