@@ -98,7 +98,8 @@ def _quickest_linear(device: torch.device) -> Linear:
 
     On CPUs oneDNN's convolution: as quick as any `linear` there, and on some twice as quick.
     """
-    convolves = device.type == "cpu" and torch.backends.mkldnn.is_available()
+    mkldnn = torch.backends.mkldnn
+    convolves = device.type == "cpu" and mkldnn.is_available()  # type: ignore[no-untyped-call]
     return _by_convolution if convolves else _by_linear
 
 

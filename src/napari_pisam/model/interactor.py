@@ -41,10 +41,33 @@ class Attention(nn.Module):
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
         """q (B, N, C), k and v (B, M, C); mask (B, 1, M) bool, False where a key is padding."""
+        if mask is None and q.shape[1] > k.shape[1]:
+            return self._of_few(q, k, v)
+        if mask is None and k is v:
+            return self._of_many(q, k)
         weights = F.scaled_dot_product_attention(
             self.q_proj(q), self.k_proj(k), self.v_proj(v), attn_mask=mask
         )
         out: Tensor = self.out_proj(weights)
+        return out
+
+    def _of_few(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Many queries, few keys: the projections of the queries are taken over by the keys."""
+        keys = self.k_proj(k) / math.sqrt(k.shape[-1])
+        scores = torch.baddbmm(
+            (keys @ self.q_proj.bias).unsqueeze(1), q, (keys @ self.q_proj.weight).transpose(1, 2)
+        )
+        values = self.v_proj(v) @ self.out_proj.weight.t()
+        return torch.baddbmm(self.out_proj.bias, torch.softmax(scores, -1), values)
+
+    def _of_many(self, q: Tensor, k: Tensor) -> Tensor:
+        """Few queries, many keys that are also the values: projected after they are mixed.
+
+        A key's bias adds the same to every score of a query, so it changes nothing.
+        """
+        queries = self.q_proj(q) @ self.k_proj.weight / math.sqrt(q.shape[-1])
+        weights = torch.softmax(torch.bmm(queries, k.transpose(1, 2)), -1)
+        out: Tensor = self.out_proj(self.v_proj(torch.bmm(weights, k)))
         return out
 
 
@@ -79,7 +102,8 @@ class ImageQueryBlock(nn.Module):
     def _on_grid(self, image: Tensor) -> Tensor:
         b, n, c = image.shape
         side = math.isqrt(n)
-        grid = image.transpose(1, 2).reshape(b, c, side, side)
+        # Rows of channels are a picture with channels last: nothing is copied.
+        grid = image.view(b, side, side, c).permute(0, 3, 1, 2)
         mixed: Tensor = self.mlp(grid).flatten(2).transpose(1, 2)
         return mixed
 

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import torch
-from segment_anything.modeling.common import LayerNorm2d
+from segment_anything.modeling import common
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from napari_pisam.model.config import PIXEL_MEAN, PIXEL_STD
 from napari_pisam.model.deform import deform_conv
 
 __all__ = ["DeformableConv", "LayerNorm2d", "normalise", "rgb_embedding", "upscale"]
+
+
+class LayerNorm2d(common.LayerNorm2d):  # type: ignore[misc]  # the package is untyped
+    """SAM's norm over channels, in one pass: (B, C, H, W) -> the same, channels last in memory.
+
+    What follows then reads and writes channels last too.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.permute(0, 2, 3, 1)
+        rows = F.layer_norm(rows, rows.shape[-1:], self.weight, self.bias, self.eps)
+        return rows.permute(0, 3, 1, 2)
 
 
 def normalise(pixels: Tensor) -> Tensor:
@@ -52,8 +65,20 @@ class DeformableConv(nn.Module):
             if conv.bias is not None:
                 nn.init.zeros_(conv.bias)
 
+    def moves(self, x: Tensor, padding: int) -> tuple[Tensor, Tensor]:
+        """Offsets (B, 2 k k, h, w) and modulators (B, k k, h, w), by one convolution for both.
+
+        x (B, C, H, W) and the zeros that `padding` adds: h = H + 2 padding - k + 1, w alike.
+        """
+        convs = (self.offset_conv, self.modulator_conv)
+        weight = torch.cat([conv.weight for conv in convs])
+        bias = torch.cat([conv.bias for conv in convs if conv.bias is not None])
+        both = F.conv2d(x, weight, bias, padding=padding)
+        taps = self.modulator_conv.out_channels
+        offset, modulator = both[:, : 2 * taps], both[:, 2 * taps :]
+        return offset, 2.0 * torch.sigmoid(modulator)
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
-        offset = self.offset_conv(x)
-        modulator = 2.0 * torch.sigmoid(self.modulator_conv(x))
+        offset, modulator = self.moves(x, self.padding)
         return deform_conv(x, offset, modulator, self.regular_conv.weight, padding=self.padding)

@@ -74,11 +74,7 @@ def _with_margin(x: Tensor, region: Region, margin: int) -> Tensor:
 
 
 def _deformed(conv: DeformableConv, x: Tensor, region: Region) -> Tensor:
-    near = _with_margin(x, region, conv.padding)
-    offset = F.conv2d(near, conv.offset_conv.weight, conv.offset_conv.bias)
-    modulator = 2.0 * torch.sigmoid(
-        F.conv2d(near, conv.modulator_conv.weight, conv.modulator_conv.bias)
-    )
+    offset, modulator = conv.moves(_with_margin(x, region, conv.padding), 0)
     return deform_conv_region(
         x, offset, modulator, conv.regular_conv.weight, padding=conv.padding, region=region
     )
