@@ -156,7 +156,7 @@ def test_hovering_says_what_a_click_does(hands: Hands) -> None:
     for x in (80, 120):
         hands.move(60, x)
         titles.append(hands.widget.panel.banner.mode.title)
-    assert titles == ["A click here removes", "A click here adds"]
+    assert titles == ["\u2212  A click here removes", "+  A click here adds"]
 
 
 def test_flip_and_doubt_keys(hands: Hands) -> None:

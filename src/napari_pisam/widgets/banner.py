@@ -9,13 +9,15 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
 from napari_pisam.session.answer import Answer
-from napari_pisam.widgets.colours import ADDS, DOUBT, OUTLINE, REMOVES
+from napari_pisam.widgets.colours import ADDS, DOUBT, OUTLINE, REMOVES, rgba
 
 if TYPE_CHECKING:
     from napari_pisam.widgets.workspace import Workspace
 
 MESSAGE_SECONDS = 6.0
 QUIET = "#9a9a9a"
+TINT = 0.16
+"""How strongly the banner is coloured behind its words, of 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,6 @@ class Mode:
 NO_IMAGE = Mode("empty", QUIET, "Open an image to begin", "File > Open, or a sample of Pi-SAM.")
 NO_PLANE = Mode("empty", QUIET, "No plane is shown", "Switch the viewer to 2D, on the image.")
 PAUSED = Mode("paused", QUIET, "Clicks are napari's", "Press “Click to segment” to go on.")
-ELSEWHERE = Mode(
-    "paused", QUIET, "Another layer or tool is in hand", "Select the image to click on objects."
-)
 BOX = Mode("box", OUTLINE, "Drag a box round the object", "Esc leaves the box.")
 START = Mode(
     "start", ADDS, "Click on an object", "Shift or right click: not the object. Shift-drag: a box."
@@ -41,8 +40,10 @@ START = Mode(
 NEGATIVE = Mode("start", ADDS, "Now click on the object itself")
 WORKING = Mode("busy", QUIET, "Looking …", "Go on clicking if you like; Esc drops the object.")
 CORRECT = Mode("correct", OUTLINE, "Click where the mask is wrong", "Enter keeps it, Esc drops it.")
-ADDING = Mode("correct", ADDS, "A click here adds", "Enter keeps the object, Esc drops it.")
-REMOVING = Mode("correct", REMOVES, "A click here removes", "Enter keeps the object, Esc drops it.")
+ADDING = Mode("correct", ADDS, "+  A click here adds", "Enter keeps the object, Esc drops it.")
+REMOVING = Mode(
+    "correct", REMOVES, "\u2212  A click here removes", "Enter keeps the object, Esc drops it."
+)
 
 STAGES = {
     "load": "Loading the model …",
@@ -65,7 +66,7 @@ def mode_of(work: Workspace, *, over: str = "") -> Mode:
     if not mouse.enabled:
         return PAUSED
     if not mouse.listens:
-        return ELSEWHERE
+        return elsewhere(work)
     if mouse.box_mode:
         return BOX
     if session.waiting:
@@ -75,8 +76,26 @@ def mode_of(work: Workspace, *, over: str = "") -> Mode:
     return {"adds": ADDING, "removes": REMOVING}.get(over, CORRECT)
 
 
+def elsewhere(work: Workspace) -> Mode:
+    """Why clicks are napari's although they are wanted, and what to do about it."""
+    image, active = work.bridge.image, work.viewer.layers.selection.active
+    if image is None or active is None:
+        return NO_IMAGE
+    if any(active is other for other in work.bridge.images() if other is not image):
+        hint = f"Choose it as the image above, or select “{image.name}”."
+        return Mode("paused", QUIET, f"“{active.name}” is selected", hint)
+    if str(active.mode) != "pan_zoom":
+        hint = "Choose its move tool (four arrows) to click on objects."
+        return Mode("paused", QUIET, f"A tool of “{active.name}” is in hand", hint)
+    hint = f"Select “{image.name}” in the layer list to click on objects."
+    return Mode("paused", QUIET, f"“{active.name}” is selected", hint)
+
+
 class Banner(QFrame):
-    """Shows a mode, or for a while a message, beside a bar of its colour."""
+    """Shows a mode, or a message, on a ground of its colour.
+
+    A message goes after a while; an error stays until the person does something about it.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -104,16 +123,19 @@ class Banner(QFrame):
         self._show()
 
     def show_mode(self, mode: Mode) -> None:
-        """Show what a click does; an error stays until something else happens."""
+        """Show what a click does, once no message is in front of it."""
         if mode != self.mode:
             self.mode = mode
             self._show()
 
     def show_message(self, level: str, sentence: str) -> None:
-        """Show a sentence for a while."""
-        colour, title = (DOUBT, "That did not work") if level == "error" else (QUIET, "")
+        """Show a sentence: "error" until `clear_message`, anything else for a while."""
+        error = level == "error"
+        colour, title = (DOUBT, "⚠  That did not work") if error else (QUIET, "")
         self._message = Mode(level, colour, title or sentence, sentence if title else "")
-        self._clock.start(int(MESSAGE_SECONDS * 1000))
+        self._clock.stop()
+        if not error:
+            self._clock.start(int(MESSAGE_SECONDS * 1000))
         self._show()
 
     def clear_message(self) -> None:
@@ -136,9 +158,12 @@ class Banner(QFrame):
         self._title.setText(shown.title)
         self._hint.setText(shown.hint)
         self._hint.setVisible(bool(shown.hint))
-        self.setToolTip("What a click on the image does now.")
+        self.setToolTip("What a click on the image does now, and what went wrong.")
+        red, green, blue, _ = (round(255 * part) for part in rgba(shown.colour, 1.0))
         self.setStyleSheet(
-            f"QFrame#pisamBanner {{ border: none; border-left: 4px solid {shown.colour}; }}"
+            f"QFrame#pisamBanner {{ border: none; border-left: 5px solid {shown.colour};"
+            f" background: rgba({red}, {green}, {blue}, {TINT}); }}"
+            " QFrame#pisamBanner QLabel { background: transparent; }"
         )
 
 
@@ -165,4 +190,5 @@ class StatusLine(QLabel):
 def status_of(answer: Answer) -> str:
     """One line on an answer."""
     seconds = f"{answer.seconds:.2f} s" if answer.seconds < 9.95 else f"{answer.seconds:.0f} s"
-    return f"{answer.model} · {answer.device} · {seconds} · mask pixel {answer.pixel_size:.2g} px"
+    size = f"mask pixel = {answer.pixel_size:.2g} image px"
+    return f"{answer.model} · {answer.device} · {seconds} · {size}"

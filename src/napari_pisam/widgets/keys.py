@@ -20,15 +20,15 @@ class KeyAction:
 
 
 ACTIONS = (
-    KeyAction("keep", "Enter", "Keep the object, go on to the next"),
+    KeyAction("keep", "Enter", "Keep the object, go on"),
     KeyAction("drop", "Escape", "Drop the object"),
-    KeyAction("undo", "Control-Z", "Undo the last click or kept object"),
+    KeyAction("undo", "Control-Z", "Undo a click or a kept object"),
     KeyAction("redo", "Control-Shift-Z", "Redo"),
-    KeyAction("flip", "F", "Flip the last correction: add or remove"),
-    KeyAction("box", "B", "Draw a box with the next drag"),
-    KeyAction("refine", "R", "Refine the label under the cursor"),
-    KeyAction("doubt", "D", "Go to the most doubtful place"),
-    KeyAction("unsure", "U", "Show where the model is unsure"),
+    KeyAction("flip", "F", "Flip the last correction"),
+    KeyAction("box", "B", "Box with the next drag"),
+    KeyAction("refine", "R", "Refine the label at the mouse"),
+    KeyAction("doubt", "D", "Go to the next doubtful place"),
+    KeyAction("unsure", "U", "Show where the model doubts"),
 )
 
 

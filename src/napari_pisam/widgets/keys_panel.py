@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from qtpy.QtCore import QSettings, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QKeySequenceEdit, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGridLayout, QKeySequenceEdit, QLabel, QWidget
 
 from napari_pisam.widgets.keys import ACTIONS, Keys
-from napari_pisam.widgets.options_panel import form
 
 MOUSE = (
-    ("Click", "the object; then what is wrong with the mask"),
-    ("Shift or right click", "not the object"),
+    ("Click", "the object; then where the mask is wrong"),
+    ("Shift click", "not the object; the right button too"),
     ("Ctrl click", "one more point on the object"),
-    ("Shift or Ctrl drag", "a box round the object"),
-    ("Drag, wheel", "move, zoom"),
+    ("Shift drag", "a box round the object; Ctrl too"),
+    ("Drag, wheel", "move and zoom the image"),
 )
+KEY_WIDTH = 13
+"""Characters of the longest key."""
 
 
 def settings() -> QSettings:
@@ -56,25 +57,21 @@ class KeysPanel(QWidget):
         super().__init__(parent)
         self._keys = keys
         self.edits: dict[str, QKeySequenceEdit] = {}
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        rows = QWidget()
-        layout = form(rows)
-        for action in ACTIONS:
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setVerticalSpacing(3)
+        layout.setColumnStretch(1, 1)
+        for row, action in enumerate(ACTIONS):
             edit = QKeySequenceEdit(QKeySequence(to_qt(keys.keys[action.name])))
-            edit.setToolTip("Click and press another key to change it.")
-            edit.setMaximumWidth(edit.fontMetrics().averageCharWidth() * 18)
+            edit.setToolTip(f"{action.title}: click here and press another key to change it.")
+            edit.setFixedWidth(edit.fontMetrics().averageCharWidth() * KEY_WIDTH)
             edit.editingFinished.connect(lambda name=action.name: self._on_edited(name))
             self.edits[action.name] = edit
-            label = QLabel(action.title)
-            label.setWordWrap(True)
-            layout.addRow(edit, label)
-        outer.addWidget(rows)
-        mouse = "".join(f"<tr><td><b>{k}</b>&nbsp;&nbsp;</td><td>{t}</td></tr>" for k, t in MOUSE)
-        text = QLabel(f"<table>{mouse}</table>")
-        text.setTextFormat(Qt.TextFormat.RichText)
-        text.setWordWrap(True)
-        outer.addWidget(text)
+            layout.addWidget(edit, row, 0)
+            layout.addWidget(_words(action.title), row, 1)
+        for row, (hand, meaning) in enumerate(MOUSE, start=len(ACTIONS)):
+            layout.addWidget(QLabel(hand), row, 0)
+            layout.addWidget(_words(meaning), row, 1)
 
     def _on_edited(self, name: str) -> None:
         edit = self.edits[name]
@@ -88,3 +85,11 @@ class KeysPanel(QWidget):
         if key != before:
             settings().setValue(f"keys/{name}", key)
             self.changed.emit()
+
+
+def _words(text: str) -> QLabel:
+    """A label that takes a second line where the dock is narrow."""
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    return label

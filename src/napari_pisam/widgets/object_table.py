@@ -1,11 +1,12 @@
-"""The list of kept objects: select to see one, double-click to correct it."""
+"""The list of kept objects: click to see one, double-click to correct it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtGui import QColor, QPainter, QPaintEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from napari_pisam.session.keeping import KeptObject
@@ -17,6 +18,11 @@ TOOLTIPS = (
     "How long it took from the first click to keeping it.",
     "How many clicks, boxes and corrections it took.",
 )
+EMPTY = "Objects that you keep are listed here."
+
+Colour = tuple[int, int, int]
+Colours = Callable[[KeptObject], Colour | None]
+"""The colour in which the labels show an object, None while they do not show it."""
 
 
 def cell_of(kept: KeptObject, column: int) -> str:
@@ -32,6 +38,7 @@ class ObjectModel(QAbstractTableModel):
     def __init__(self) -> None:
         super().__init__()
         self._objects: list[KeptObject] = []
+        self.colours: Colours = lambda kept: None
 
     def show(self, objects: Sequence[KeptObject]) -> None:
         """Show those objects."""
@@ -61,6 +68,9 @@ class ObjectModel(QAbstractTableModel):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
             return cell_of(kept, index.column())
+        if role == Qt.ItemDataRole.DecorationRole and index.column() == 0:
+            colour = self.colours(kept)
+            return QColor(*colour) if colour is not None else None
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         return None
@@ -80,8 +90,13 @@ class ObjectModel(QAbstractTableModel):
 
 
 class ObjectTable(QTableView):
-    """Signals: picked(KeptObject), a row was selected; opened(KeptObject), double-clicked."""
+    """The finished objects.
 
+    Signals: picked(KeptObject), a row was clicked; opened(KeptObject), double-clicked; chose(),
+    another row is selected, or none.
+    """
+
+    chose = Signal()
     picked = Signal(object)
     opened = Signal(object)
 
@@ -95,7 +110,8 @@ class ObjectTable(QTableView):
         self.setShowGrid(False)
         self.setMinimumHeight(self.fontMetrics().height() * 7)
         self.setToolTip(
-            "Kept objects, the newest first. Click to see one, double-click to correct it."
+            "Kept objects, the newest first, each with its colour in the labels. Click to see "
+            "one, double-click to correct it."
         )
         rows, columns = self.verticalHeader(), self.horizontalHeader()
         if rows is not None:
@@ -104,8 +120,23 @@ class ObjectTable(QTableView):
         if columns is not None:
             columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
             columns.setMinimumSectionSize(40)
+        selection = self.selectionModel()
+        if selection is not None:
+            selection.currentChanged.connect(lambda now, before: self.chose.emit())
         self.clicked.connect(lambda index: self._tell(self.picked, index))
         self.doubleClicked.connect(lambda index: self._tell(self.opened, index))
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802 - Qt's name
+        """See Qt; an empty list says what it is for."""
+        super().paintEvent(event)
+        area = self.viewport()
+        if self.objects.rowCount() or area is None:
+            return
+        painter = QPainter(area)
+        painter.setPen(self.palette().placeholderText().color())
+        around = area.rect().adjusted(8, 8, -8, -8)
+        painter.drawText(around, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, EMPTY)
+        painter.end()
 
     def chosen(self) -> KeptObject | None:
         """The object whose row is selected."""

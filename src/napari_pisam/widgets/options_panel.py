@@ -51,14 +51,20 @@ def _spin(maximum: int, suffix: str, tooltip: str) -> QSpinBox:
 
 
 class KeepingOptions(QWidget):
-    """Overlaps, cleaning, typical size. Signal: changed(Options)."""
+    """Cleaning and typical size; overlaps too, whose box the panel places where it is always seen.
+
+    Signal: changed(Options).
+    """
 
     changed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.overlap = narrow(QComboBox())
-        self.overlap.setToolTip("What happens where a new mask lies on finished objects.")
+        self.overlap.setToolTip(
+            "What happens where a new mask lies on finished objects: they stay as they are, or "
+            "give way, or the mask only erases and becomes no object."
+        )
         for policy, text in OVERLAP_TEXTS.items():
             self.overlap.addItem(text, policy)
         self.holes = _spin(AREA_MAX, " px", "Fill holes up to this many image pixels on keeping.")
@@ -76,7 +82,6 @@ class KeepingOptions(QWidget):
         )
         self.object_size.setSpecialValueText("automatic")
         layout = form(self)
-        layout.addRow("Overlaps", self.overlap)
         layout.addRow("Object size", self.object_size)
         layout.addRow("Fill holes", self.holes)
         layout.addRow("Remove specks", self.specks)

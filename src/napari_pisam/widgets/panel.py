@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QGridLayout,
     QHBoxLayout,
@@ -15,7 +16,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_pisam.widgets.banner import Banner, StatusLine
 from napari_pisam.widgets.keys import Keys
@@ -23,20 +23,20 @@ from napari_pisam.widgets.keys_panel import KeysPanel, to_qt
 from napari_pisam.widgets.model_choice import ModelChoice
 from napari_pisam.widgets.object_table import ObjectTable
 from napari_pisam.widgets.options_panel import KeepingOptions, LookOptions, form, narrow
+from napari_pisam.widgets.section import Section
+
+if TYPE_CHECKING:
+    from napari_pisam.widgets.workspace import Workspace
 
 DOCK_MIN_WIDTH = 300
+GRID_COLUMNS = 12
 
 
-def _section(title: str, content: QWidget) -> QCollapsible:
-    """A heading that shows and hides its content; hidden at first."""
-    section = QCollapsible(title)
-    section.setContent(content)
-    section.setDuration(0)
-    inside = section.layout()
-    if inside is not None:
-        inside.setContentsMargins(0, 0, 0, 0)
-    section.collapse(animate=False)
-    return section
+SECTIONS = (
+    ("Object size and cleaning", "How large objects are, and what is tidied up on keeping."),
+    ("What the model sees", "Which intensities and channels the model is shown."),
+    ("Keys and mouse", "All keys, which you can change, and what the mouse does."),
+)
 
 
 class Panel(QWidget):
@@ -56,6 +56,8 @@ class Panel(QWidget):
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(6)
+        self.keeping, self.looks = KeepingOptions(), LookOptions()
+        self.keys_panel = KeysPanel(keys)
         layout.addWidget(self._build_choices())
         self.banner = Banner()
         layout.addWidget(self.banner)
@@ -66,21 +68,14 @@ class Panel(QWidget):
         layout.addWidget(self.objects_title)
         layout.addWidget(self.table, 1)
         layout.addLayout(self._build_object_buttons())
-        self.keeping, self.looks = KeepingOptions(), LookOptions()
-        self.unsure = QCheckBox("Show where the model is unsure")
-        self.unsure.setToolTip("A layer that is strong where the model might as well be wrong.")
-        look = QWidget()
-        looks = QVBoxLayout(look)
-        looks.setContentsMargins(0, 0, 0, 0)
-        looks.addWidget(self.looks)
-        looks.addWidget(self.unsure)
-        self.keys_panel = KeysPanel(keys)
-        for title, content in (
-            ("How objects are kept", self.keeping),
-            ("What the model sees", look),
-            ("Keys and mouse", self.keys_panel),
-        ):
-            layout.addWidget(_section(title, content))
+        self.table.chose.connect(self.show_choice_of_object)
+        contents = (self.keeping, self.looks, self.keys_panel)
+        self.sections = tuple(
+            Section(title, content, tooltip=tooltip)
+            for (title, tooltip), content in zip(SECTIONS, contents, strict=True)
+        )
+        for section in self.sections:
+            layout.addWidget(section)
         self.status = StatusLine()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -103,6 +98,7 @@ class Panel(QWidget):
         narrow(self.models)
         layout.addRow("Image", self.image_choice)
         layout.addRow("Labels", self.labels_choice)
+        layout.addRow("Overlaps", self.keeping.overlap)
         layout.addRow("Model", self.models)
         return choices
 
@@ -123,21 +119,28 @@ class Panel(QWidget):
             "flip": self._button("Flip", "The last correction adds instead of removes."),
             "box": self._button("Box", "The next drag draws a box round the object."),
             "doubt": self._button("Next doubt", "Go to the most doubtful place of the mask."),
+            "unsure": self._button(
+                "Show doubt", "Colour the places where the model might as well be wrong."
+            ),
         }
-        self.buttons["box"].setCheckable(True)
+        for name in ("box", "unsure"):
+            self.buttons[name].setCheckable(True)
         self.clicking = self._button(
             "Click to segment", "On: clicks segment. Off: clicks are napari's."
         )
         self.clicking.setCheckable(True)
         self.clicking.setChecked(True)
+        rows = (
+            (self.buttons["keep"], self.buttons["drop"]),
+            tuple(self.buttons[name] for name in ("undo", "redo", "flip", "box")),
+            (self.buttons["doubt"], self.buttons["unsure"], self.clicking),
+        )
         grid = QGridLayout()
         grid.setSpacing(4)
-        grid.addWidget(self.buttons["keep"], 0, 0, 1, 2)
-        grid.addWidget(self.buttons["drop"], 0, 2, 1, 2)
-        for column, name in enumerate(("undo", "redo", "flip", "box")):
-            grid.addWidget(self.buttons[name], 1, column)
-        grid.addWidget(self.buttons["doubt"], 2, 0, 1, 2)
-        grid.addWidget(self.clicking, 2, 2, 1, 2)
+        for row, buttons in enumerate(rows):
+            span = GRID_COLUMNS // len(buttons)
+            for place, button in enumerate(buttons):
+                grid.addWidget(button, row, place * span, 1, span)
         self.show_keys()
         return grid
 
@@ -160,6 +163,40 @@ class Panel(QWidget):
         row.addWidget(self.reopen)
         row.addWidget(self.remove)
         return row
+
+    def show_work(self, work: Workspace) -> None:
+        """Let be pressed what makes sense now, and list the objects."""
+        session, running = work.session, work.session.running
+        started = running is not None and not running.untouched
+        enabled = {
+            "keep": started,
+            "drop": started,
+            "undo": session.can_undo,
+            "redo": session.can_redo,
+            "flip": running is not None and bool(running.prompt.corrections),
+            "box": running is not None,
+            "doubt": running is not None and running.answer is not None,
+        }
+        for name, on in enabled.items():
+            self.buttons[name].setEnabled(on)
+        self.buttons["box"].setChecked(work.mouse.box_mode)
+        self.buttons["unsure"].setChecked(work.bridge.display.show_unsure)
+        count = len(work.objects)
+        self.table.objects.show(work.objects)
+        self.objects_title.setText(f"{count or 'No'} object{'s' * (count != 1)}")
+        self.show_choice_of_object()
+        self.keeping.show_automatic_size(session.typical_size)
+        orphans = work.bridge.targets.orphans
+        self.put_back.setVisible(bool(orphans))
+        if orphans:
+            names = ", ".join(f"“{layer.name}”" for layer in orphans)
+            self.put_back.setText(f"Put back the deleted {names}")
+
+    def show_choice_of_object(self) -> None:
+        """Objects can be corrected and deleted once one is selected."""
+        chosen = self.table.chosen() is not None
+        self.reopen.setEnabled(chosen)
+        self.remove.setEnabled(chosen)
 
     def show_keys(self) -> None:
         """Write the keys on the buttons' tooltips, and on the two that matter most."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from napari_pisam.session.answer import Answer
 
 NEW_LABELS = "New layer"
+NO_IMAGES = "no image is open"
 
 
 class _Earlier(QObject):
@@ -181,7 +182,9 @@ class SegmentWidget(QWidget):
 
     def _connect(self) -> None:
         work, panel, runner = self.work, self.panel, self.runner
+        panel.table.objects.colours = work.colour_of
         self.session.asked.connect(runner.submit)
+        self.session.asked.connect(lambda ask: panel.banner.clear_message())
         runner.answered.connect(self.session.accept)
         runner.failed.connect(self._on_failed)
         runner.stage.connect(self._on_stage)
@@ -194,7 +197,6 @@ class SegmentWidget(QWidget):
             if name in panel.buttons:
                 panel.buttons[name].clicked.connect(lambda checked, command=command: command())
         panel.clicking.toggled.connect(lambda on: work.pause(not on))
-        panel.unsure.clicked.connect(lambda checked: work.toggle_unsure())
         panel.image_choice.activated.connect(self._on_image_chosen)
         panel.labels_choice.activated.connect(self._on_labels_chosen)
         panel.keeping.changed.connect(self._on_options)
@@ -305,35 +307,15 @@ class SegmentWidget(QWidget):
             self._bar.close()
         self._show_mode()
         self._show_layers()
-        running = session.running
-        started = running is not None and not running.untouched
-        panel.buttons["keep"].setEnabled(started)
-        panel.buttons["drop"].setEnabled(started)
-        panel.buttons["undo"].setEnabled(session.can_undo)
-        panel.buttons["redo"].setEnabled(session.can_redo)
-        panel.buttons["flip"].setEnabled(bool(running and running.prompt.corrections))
-        panel.buttons["doubt"].setEnabled(self.answer is not None)
-        panel.buttons["box"].setChecked(self.work.mouse.box_mode)
-        panel.unsure.setChecked(self.bridge.display.show_unsure)
+        panel.show_work(self.work)
         self._last_answer = self.answer or self._last_answer
-        objects = self.objects
-        panel.table.objects.show(objects)
-        count = len(objects)
-        panel.objects_title.setText(
-            "Objects" if not count else f"{count} object{'s' * (count > 1)}"
-        )
-        panel.keeping.show_automatic_size(session.typical_size)
-        orphans = self.bridge.targets.orphans
-        panel.put_back.setVisible(bool(orphans))
-        if orphans:
-            names = ", ".join(f"“{layer.name}”" for layer in orphans)
-            panel.put_back.setText(f"Put back the deleted {names}")
         panel.status.show_answer(self.answer or self._last_answer, self.models.model_name)
 
     def _show_layers(self) -> None:
         images, layers = self.bridge.images(), self.bridge.targets.layers()
         panel = self.panel
-        fill(panel.image_choice, [i.name for i in images], _place(images, self.bridge.image))
+        names = [image.name for image in images]
+        fill(panel.image_choice, names or [NO_IMAGES], max(_place(images, self.bridge.image), 0))
         target = self.bridge.targets.layer
         names = [*(layer.name for layer in layers), NEW_LABELS]
         fill(panel.labels_choice, names, _place(layers, target) if target else len(layers))

@@ -208,6 +208,17 @@ class Workspace:
         key = self.bridge.targets.key
         return self.session.book.of(key) if key is not None else ()
 
+    def colour_of(self, kept: KeptObject) -> tuple[int, int, int] | None:
+        """The colour of an object in its labels, 0 to 255; None while they do not show it."""
+        layer = self.bridge.targets.layer
+        if layer is None or self.bridge.targets.key != kept.canvas:
+            return None
+        colour = layer.get_color(kept.label)
+        if colour is None:
+            return None
+        red, green, blue = (round(255 * float(part)) for part in colour[:3])
+        return red, green, blue
+
     def show_object(self, kept: KeptObject) -> None:
         """Bring an object into view."""
         if self._goes_to_image(kept):
