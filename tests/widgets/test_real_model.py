@@ -13,7 +13,7 @@ from napari_pisam.widgets.model_loading import engine_for, without_triton
 from napari_pisam.widgets.segment_points import segment_points
 from tests.widgets.conftest import Opener
 
-COINS = ((58, 100), (50, 240), (130, 185))
+COINS = ((58, 100), (51, 215), (126, 102))
 
 
 def test_real_clicks_give_the_labels_of_the_api_and_of_the_script(open_panel: Opener) -> None:
