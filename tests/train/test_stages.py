@@ -13,12 +13,14 @@ import torch
 
 from napari_pisam.images.labelled import find_pairs
 from napari_pisam.model.config import config_of
+from napari_pisam.model.layers import normalise
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.train.batches import StepBatch, StepDataset
 from napari_pisam.train.config import ConfigError, TrainConfig
 from napari_pisam.train.corrections import clicks_on_errors, padded_clicks, with_answer
 from napari_pisam.train.crops import CropSampler, CropStyle
 from napari_pisam.train.optimisation import Average, learning_rate_scale, parameter_groups
+from napari_pisam.train.pi_step import PiExample
 from napari_pisam.train.prompting import DrawnPrompts
 from napari_pisam.train.stages import LOSSES, StageStep
 from tests.train.conftest import DISCS
@@ -71,7 +73,12 @@ def taught(data_root: Path) -> PiSam:
 
 @pytest.mark.parametrize(
     ("stage", "changes"),
-    [("encoder", {}), ("decoder", {}), ("decoder", {"feature_crop": 8})],
+    [
+        ("encoder", {}),
+        ("decoder", {}),
+        ("decoder", {"feature_crop": 8}),
+        ("decoder", {"feature_crop": 8, "losses": ("sam", "low")}),
+    ],
 )
 def test_a_stage_lowers_its_loss_on_one_batch(
     data_root: Path, configured: Configured, stage: str, changes: dict[str, Any]
@@ -91,6 +98,58 @@ def test_a_stage_lowers_its_loss_on_one_batch(
     }
     assert moved
     assert moved <= allowed
+
+
+def alone(batch: StepBatch, window: int) -> StepBatch:
+    """One of a batch's windows with its own objects."""
+    own = batch.window_of == window
+    boxes = batch.prompts.boxes_xyxy_input
+    assert boxes is not None
+    return batch._replace(
+        pixels=batch.pixels[window : window + 1],
+        window_of=torch.zeros(int(own.sum()), dtype=torch.long),
+        masks=batch.masks[own],
+        prompts=batch.prompts._replace(boxes_xyxy_input=boxes[own]),
+    )
+
+
+def test_every_object_is_answered_in_its_own_window(
+    data_root: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, model = one_batch(data_root), toy().eval()
+    step = StageStep(model, configured("decoder", second_pass=0.0))
+    answer, asked = model.mask_decoder.prompt_state, []
+
+    def noted(embedding: torch.Tensor, feature: torch.Tensor, **prompts: Any) -> Any:
+        asked.append((embedding, feature))
+        return answer(embedding, feature, **prompts)
+
+    monkeypatch.setattr(model.mask_decoder, "prompt_state", noted)
+    step(batch)
+    embedding, early = model.encode(normalise(batch.pixels))
+    feature = model.mask_decoder.window_feature(embedding, early)
+    assert not torch.allclose(feature[0], feature[1], atol=1e-3)
+    ((embedding_given, feature_given),) = asked
+    assert batch.window_of.tolist() == [0, 0, 1, 1]
+    for row, window in enumerate(batch.window_of.tolist()):
+        assert torch.allclose(embedding_given[row], embedding[window], atol=1e-5)
+        assert torch.allclose(feature_given[row], feature[window], atol=1e-5)
+
+
+def test_the_high_resolution_step_sees_an_object_with_its_own_pixels(
+    data_root: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = one_batch(data_root)
+    step = StageStep(toy().eval(), configured("decoder", second_pass=0.0, high_objects=2))
+    seen: list[PiExample] = []
+    monkeypatch.setattr(step.pi, "groups", lambda examples: seen.extend(examples) or [])
+    step(batch)
+    for i, example in enumerate(seen):
+        part = alone(batch, i)
+        assert torch.equal(example.normalised, normalise(part.pixels))
+        assert torch.equal(example.target[0, 0] * 255, part.masks[0].float())
+        assert len(example.target) == 1
+    assert len(seen) == 2
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ class PiStep:
 
     def groups(self, examples: Sequence[PiExample]) -> list[PiExample]:
         """What is computed at once: all squares, or the windows one by one."""
-        if self.side < self.decoder.config.low:
+        if examples and self.side < self.decoder.config.low:
             return [_joined(examples)]
         return [_joined([e]) for e in examples]
 

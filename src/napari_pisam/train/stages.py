@@ -56,7 +56,7 @@ class _Tally:
 def embed_prompts(
     model: PiSam, prompts: DrawnPrompts, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Sparse and dense prompt embeddings of a crop's objects."""
+    """Sparse and dense prompt embeddings of N objects, in the order of their prompts."""
 
     def there(t: Tensor | None) -> Tensor | None:
         return None if t is None else t.to(device)
