@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_pisam import zoo
 from napari_pisam.cli import demo_scene
 from napari_pisam.cli.demo_picture import ENLARGED
 from napari_pisam.cli.opened import check_inside, open_image
@@ -98,9 +97,6 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(capsys: Capture, tmp_path:
     assert "cannot be made" in one_sentence(said)
 
 
-@pytest.mark.skipif(
-    not zoo.is_at_hand(zoo.ZOO[zoo.DEFAULT_MODEL]), reason="this checkout has no embedded model"
-)
 def test_the_embedded_model_cuts_the_coin_that_is_clicked(
     capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

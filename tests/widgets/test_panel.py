@@ -82,13 +82,8 @@ def test_every_control_has_a_tooltip_and_fits_a_narrow_dock(hands: Hands) -> Non
         for found in panel.findChildren(kind)
         if not found.objectName().startswith("qt_") and isinstance(found.parent(), QWidget)
     ]
-    titles = {"How objects are kept", "What the model sees", "Keys and mouse"}
-    bare = [
-        c
-        for c in controls
-        if not c.toolTip() and getattr(c, "text", lambda: "")() not in titles | {""}
-    ]
-    assert not bare
+    assert len(controls) > 20
+    assert not [c for c in controls if not c.toolTip()]
     assert panel.minimumSizeHint().width() <= 350
 
 

@@ -1,0 +1,105 @@
+"""What the panel and the layers tell: errors that stay, colours of the list, changes of points."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_pisam.prompts import Click
+from napari_pisam.session.answer import Answer
+from napari_pisam.session.plane import Ask
+from napari_pisam.widgets import banner
+from tests.session.discs import DiscEngine
+from tests.widgets.conftest import Opener
+from tests.widgets.hands import Hands, QTest
+
+
+class FailsOnce(DiscEngine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.failed = False
+
+    def answer(self, ask: Ask) -> Generator[str, None, Answer]:
+        if not self.failed:
+            self.failed = True
+            raise ValueError("The file is damaged: open it again.")
+        return (yield from super().answer(ask))
+
+
+@pytest.fixture
+def hands(open_panel: Opener) -> Hands:
+    """The panel over an image of 200 x 300 pixels; what is not painted takes no time."""
+    return open_panel(show=False)
+
+
+def click(hands: Hands, y: float, x: float) -> None:
+    hands.widget.session.click(Click(y, x, None))
+    hands.wait()
+
+
+def test_an_error_stays_until_the_next_click(
+    open_panel: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(banner, "MESSAGE_SECONDS", 0.05)
+    hands = open_panel(engine=FailsOnce(), show=False)
+    shown = hands.widget.panel.banner
+    with pytest.raises(RuntimeError, match="damaged"):
+        click(hands, 60, 80)
+    QTest.qWait(200)
+    assert shown.shown.name == "error"
+    click(hands, 60, 80)
+    assert shown.shown.name == "correct"
+
+
+def test_a_remark_goes_after_a_while(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(banner, "MESSAGE_SECONDS", 0.05)
+    shown = hands.widget.panel.banner
+    shown.show_message("info", "A remark.")
+    assert shown.shown.title == "A remark."
+    QTest.qWait(200)
+    assert shown.shown.title != "A remark."
+
+
+def test_listed_objects_have_their_colour_in_the_labels(hands: Hands) -> None:
+    for x in (80, 200):
+        click(hands, 60, x)
+        hands.widget.keep()
+    hands.wait()
+    model, labels = hands.widget.panel.table.objects, hands.widget.labels
+    assert labels is not None
+    for row, kept in enumerate(reversed(hands.widget.objects)):
+        shown = model.data(model.index(row, 0), Qt.ItemDataRole.DecorationRole)
+        wanted = np.round(255 * np.asarray(labels.get_color(kept.label))[:3])
+        assert [shown.red(), shown.green(), shown.blue()] == wanted.tolist()
+        assert model.data(model.index(row, 1), Qt.ItemDataRole.DecorationRole) is None
+
+
+def test_nothing_can_be_corrected_or_deleted_before_an_object_is_chosen(hands: Hands) -> None:
+    panel = hands.widget.panel
+    click(hands, 60, 80)
+    hands.widget.keep()
+    hands.wait()
+    panel.table.clearSelection()
+    panel.table.setCurrentIndex(panel.table.objects.index(-1, -1))
+    assert [panel.reopen.isEnabled(), panel.remove.isEnabled()] == [False, False]
+    panel.table.selectRow(0)
+    assert [panel.reopen.isEnabled(), panel.remove.isEnabled()] == [True, True]
+
+
+def test_whoever_listens_to_the_prompts_hears_of_a_click_and_of_its_undo(hands: Hands) -> None:
+    prompts, heard = hands.widget.prompts, list[int]()
+    assert prompts is not None
+
+    def note(event: Any) -> None:
+        heard.append(len(event.value))
+
+    prompts.events.data.connect(note)
+    click(hands, 60, 80)
+    assert heard[-1:] == [1]
+    hands.widget.undo()
+    hands.wait()
+    assert heard[-1:] == [0]
