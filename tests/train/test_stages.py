@@ -142,7 +142,12 @@ def test_the_high_resolution_step_sees_an_object_with_its_own_pixels(
     batch = one_batch(data_root)
     step = StageStep(toy().eval(), configured("decoder", second_pass=0.0, high_objects=2))
     seen: list[PiExample] = []
-    monkeypatch.setattr(step.pi, "groups", lambda examples: seen.extend(examples) or [])
+
+    def none_of(examples: list[PiExample]) -> list[PiExample]:
+        seen.extend(examples)
+        return []
+
+    monkeypatch.setattr(step.pi, "groups", none_of)
     step(batch)
     for i, example in enumerate(seen):
         part = alone(batch, i)

@@ -235,3 +235,7 @@ def test_napari_finds_the_readers_by_the_name_of_the_file(tmp_path: Path, npe2pm
     assert [layer[-1] for layer in found] == ["image", "image"]
     zarr.create_array(tmp_path / "p.zarr", data=pattern(30, 30))
     assert len(io_utils.read([str(tmp_path / "p.zarr")], stack=False)) == 1
+
+
+def test_everything_that_the_manifest_names_can_be_imported() -> None:
+    PluginManifest.from_file(MANIFEST).validate_imports()
