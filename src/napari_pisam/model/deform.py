@@ -251,9 +251,9 @@ def _gradients(
         grad_matrix.addmm_(bags.detach().t(), grad_cells[chunk])
         rows = grad_bags.view(-1, channels)
         for i in range(4):
-            index = samples.corner[..., i].reshape(-1).long()
+            index = samples.corner[..., i].reshape(-1)
             share = samples.weight.detach()[..., i].reshape(-1, 1)
-            grad_table.index_put_((index,), rows * share, accumulate=True)
+            grad_table.index_add_(0, index, rows * share)
         parts = _sample_gradients(sampler, samples, grad_corner)
         grad_offset[:, 0, chunk], grad_offset[:, 1, chunk], grad_modulator[:, chunk] = parts
     inner = grad_table.view(sampler.height + 3, sampler.width + 3, channels)[1:-2, 1:-2]
