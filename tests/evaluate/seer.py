@@ -59,8 +59,8 @@ class Seer:
         whole = Window(0, 0, source.height, source.width)
         return SeenWindow(window, source.read(whole)[..., 0])
 
-    def look(self, embedding: SeenWindow, prompt: Prompt) -> NDArray[np.float32]:
-        return _logits(embedding, prompt, self.shift)
+    def look(self, embedding: SeenWindow, prompt: Prompt) -> tuple[NDArray[np.float32], float]:
+        return _logits(embedding, prompt, self.shift), 0.9
 
     def predict(self, embedding: SeenWindow, prompt: Prompt) -> MaskResult:
         shift = max(0, self.shift - len(prompt.corrections))

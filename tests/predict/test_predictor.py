@@ -16,7 +16,7 @@ from napari_pisam import Box, Click, PlacedMask, Prompt, Window
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ImageError
 from napari_pisam.predict.cache import EmbeddingCache
-from napari_pisam.predict.looks import LookPolicy, extent_in, next_window, window_of
+from napari_pisam.predict.looks import Look, LookPolicy, extent_in, next_window, window_of
 from napari_pisam.predict.predictor import MaskResult, Predictor
 from napari_pisam.predict.request import PredictRequest, process
 from tests.predict.conftest import toy_model
@@ -305,4 +305,4 @@ def test_a_look_that_sees_something_elsewhere_does_not_lead_away_from_the_prompt
     assert seen is not None
     policy = LookPolicy()
     assert not window_of(Click(seen.y, seen.x), seen.span, policy).contains(Click(2, 2))
-    assert next_window(window, seen, prompt, policy).contains(Click(2, 2))
+    assert next_window(Look(window, seen, 0.5), prompt, policy).contains(Click(2, 2))

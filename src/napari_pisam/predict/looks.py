@@ -5,6 +5,7 @@ Deterministic, and a function of the prompt and of the pixels round it alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,11 @@ class LookPolicy:
 
     aim: what an object should span. least, most: between these a look is good enough. looks: at
     most so many before the answer's own. widen: by how much a mask that is cut off enlarges the
-    window. smallest: side of the smallest window, image pixels.
+    window. smallest: side of the smallest window, image pixels. scales: windows that are all
+    looked at before one is chosen, in multiples of the window at native resolution; empty for an
+    encoder that is too slow for it: then one look leads to the next. doubt: what is taken off a
+    look's score for a mask that is cut off, and for every factor of two that its object is
+    smaller than `least` or larger than `most`.
     """
 
     aim: float = 0.33
@@ -30,6 +35,12 @@ class LookPolicy:
     looks: int = 3
     widen: float = 2.0
     smallest: int = 16
+    scales: tuple[float, ...] = ()
+    doubt: float = 0.1
+
+
+LIGHT_LOOKS = LookPolicy(scales=(1 / 8, 1 / 4, 1 / 2, 1, 2, 4))
+"""For an encoder that looks in a few hundredths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,15 @@ class Extent:
     x: float
     span: float
     cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen in a window. score: the model's own estimate of its mask's IoU."""
+
+    window: Window
+    seen: Extent | None
+    score: float
 
 
 def known_window(prompt: Prompt, object_size: float | None, policy: LookPolicy) -> Window | None:
@@ -98,9 +118,9 @@ def extent_in(
     )
 
 
-def next_window(window: Window, seen: Extent | None, prompt: Prompt, policy: LookPolicy) -> Window:
+def next_window(look: Look, prompt: Prompt, policy: LookPolicy) -> Window:
     """Where to look next, the prompt inside; the same window when the last look was good enough."""
-    centre = prompt_centre(prompt)
+    centre, window, seen = prompt_centre(prompt), look.window, look.seen
     if seen is None:
         # nothing there at this scale: the object is smaller than what the look resolves
         return square_window(centre.y, centre.x, max(window.height / 3, policy.smallest))
@@ -110,7 +130,44 @@ def next_window(window: Window, seen: Extent | None, prompt: Prompt, policy: Loo
         return square_window((centre.y + seen.y) / 2, (centre.x + seen.x) / 2, side)
     if policy.least <= share <= policy.most:
         return window
+    return fitting_window(look, prompt, policy) or window
+
+
+def look_windows(
+    first: Window, prompt: Prompt, source_side: int, policy: LookPolicy
+) -> list[Window]:
+    """The windows to look at before one is chosen, small to large; at least the first.
+
+    first: at native resolution. source_side: the image's longer side, pixels; a window of more
+    than twice that would show nothing new. The prompt's points lie in each of them.
+    """
+    centre, least = prompt_centre(prompt), max(2 * points_span(prompt), policy.smallest)
+    sides = {first.height * scale for scale in policy.scales}
+    kept = sorted(s for s in sides if least <= s <= 2 * source_side and s != first.height)
+    windows = [first, *(square_window(centre.y, centre.x, side) for side in kept)]
+    return sorted(windows, key=lambda w: w.height)
+
+
+def trust(look: Look, policy: LookPolicy) -> float:
+    """The look's score, less what its mask's size in the window speaks against it."""
+    if look.seen is None:
+        return -np.inf
+    share = look.seen.span / look.window.height
+    off = max(np.log2(policy.least / share), np.log2(share / policy.most), 0.0)
+    return look.score - policy.doubt * float(off + look.seen.cut)
+
+
+def best_look(looks: Sequence[Look], policy: LookPolicy) -> Look:
+    """The most trusted look; of equals the one that saw most of the surroundings."""
+    return max(looks, key=lambda look: (trust(look, policy), look.window.height))
+
+
+def fitting_window(look: Look, prompt: Prompt, policy: LookPolicy) -> Window | None:
+    """The window round what a look saw, the prompt inside; None when it saw no whole object."""
+    seen = look.seen
+    if seen is None or (seen.cut and seen.span > policy.least * look.window.height):
+        return None
     span = max(seen.span, points_span(prompt))
-    following = window_of(Click(seen.y, seen.x), span, policy)
+    window, centre = window_of(Click(seen.y, seen.x), span, policy), prompt_centre(prompt)
     # what was seen elsewhere, perhaps beside the image, must not lead away from what was said
-    return following if following.contains(centre) else window_of(centre, span, policy)
+    return window if window.contains(centre) else window_of(centre, span, policy)

@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from segment_anything.modeling import ImageEncoderViT
 from torch import Tensor
 
@@ -24,7 +26,7 @@ from napari_pisam.model.pisam import PiSam
 from napari_pisam.model.policy import choose_device, choose_dtype
 from napari_pisam.predict.decoding import PromptDecoder
 from napari_pisam.predict.finishing import finish
-from napari_pisam.predict.looks import LookPolicy
+from napari_pisam.predict.looks import LIGHT_LOOKS, LookPolicy
 from napari_pisam.predict.results import Embedding, MaskResult
 from napari_pisam.prompts import Click, Prompt
 
@@ -70,7 +72,8 @@ class Predictor:
         if isinstance(model.image_encoder, ImageEncoderViT):
             accelerate_encoder(model.image_encoder, dtype=self._dtype)
         self.window_size = model.config.window
-        self.looks = LookPolicy()
+        light = model.config.encoder.kind == "lite"
+        self.looks = LIGHT_LOOKS if light else LookPolicy()
         self._decoder = PromptDecoder(
             self.model, device=chosen, dtype=self._dtype, everywhere=everywhere
         )
@@ -246,6 +249,6 @@ class Predictor:
         )
         return finish(process(request, self, EmbeddingCache(0)))
 
-    def look(self, embedding: Embedding, prompt: Prompt) -> Any:
-        """SAM's own low-resolution logits, float32 (L, L): enough to tell an object's size."""
-        return self._decoder.look(embedding, prompt)[0]
+    def look(self, embedding: Embedding, prompt: Prompt) -> tuple[NDArray[np.float32], float]:
+        """SAM's own low-resolution logits, float32 (L, L), and its estimate of their IoU."""
+        return self._decoder.look(embedding, prompt)

@@ -10,7 +10,15 @@ from napari_pisam.geometry import Window
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ImageSource
 from napari_pisam.predict.cache import EmbeddingCache, EmbeddingKey
-from napari_pisam.predict.looks import extent_in, known_window, next_window
+from napari_pisam.predict.looks import (
+    Look,
+    best_look,
+    extent_in,
+    fitting_window,
+    known_window,
+    look_windows,
+    next_window,
+)
 from napari_pisam.predict.predictor import Predictor
 from napari_pisam.predict.results import Embedding, MaskResult
 from napari_pisam.prompts import Prompt
@@ -57,23 +65,49 @@ def process(
 def _find_window(
     request: PredictRequest, predictor: Predictor, cache: EmbeddingCache
 ) -> Generator[str, None, Window]:
-    """The window from the prompt, or from looks: native resolution first, then what it suggests."""
+    """The window from the prompt, or from looks: at many scales, or one after another."""
     policy, prompt = predictor.looks, request.prompt
     known = known_window(prompt, request.object_size, policy)
     if known is not None:
         return known
-    bare = replace(prompt, corrections=())
-    clicks = tuple(c for c in prompt.points if c.positive)
-    window = predictor.first_window(prompt)
+    first = predictor.first_window(prompt)
+    if not policy.scales:
+        return (yield from _one_after_another(request, predictor, cache, first))
+    longer = max(request.source.height, request.source.width)
+    looks = []
+    for window in look_windows(first, prompt, longer, policy):
+        look = yield from _look(request, predictor, cache, window)
+        looks.append(look)
+    best = best_look(looks, policy)
+    fitting = fitting_window(best, prompt, policy)
+    if fitting is not None:
+        return fitting
+    following = next_window(best, prompt, policy)
+    return (yield from _one_after_another(request, predictor, cache, following))
+
+
+def _one_after_another(
+    request: PredictRequest, predictor: Predictor, cache: EmbeddingCache, window: Window
+) -> Generator[str, None, Window]:
+    policy = predictor.looks
     for _ in range(policy.looks):
-        embedding = yield from _embedding(request, predictor, cache, window)
-        seen = extent_in(predictor.look(embedding, bare), window, clicks)
-        yield "look"
-        following = next_window(window, seen, prompt, policy)
+        look = yield from _look(request, predictor, cache, window)
+        following = next_window(look, request.prompt, policy)
         if following == window:
             break
         window = following
     return window
+
+
+def _look(
+    request: PredictRequest, predictor: Predictor, cache: EmbeddingCache, window: Window
+) -> Generator[str, None, Look]:
+    prompt = replace(request.prompt, corrections=())
+    embedding = yield from _embedding(request, predictor, cache, window)
+    logits, score = predictor.look(embedding, prompt)
+    yield "look"
+    clicks = tuple(c for c in prompt.points if c.positive)
+    return Look(window, extent_in(logits, window, clicks), score)
 
 
 def _embedding(
