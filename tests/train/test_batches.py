@@ -76,6 +76,16 @@ def test_the_object_is_in_its_window(seed: int, height: int, width: int, size: i
     assert (seen == 5).any()
 
 
+@given(st.integers(0, 2**32), st.integers(64, 3000), st.sampled_from([64, 512]))
+def test_an_object_as_long_as_its_image_is_not_drawn_smaller_than_prediction_sees_it(
+    seed: int, length: int, size: int
+) -> None:
+    item = LabelledObject(1, 0, 0, 2, length, 2 * length)
+    label_map = LabelMap(np.ones((2, length), np.int32), (item,))
+    window = draw_window(item, label_map, size, np.random.default_rng(seed))
+    assert window.height <= 3 * length + 1
+
+
 @pytest.mark.parametrize("augment", ["flip", "none"])
 def test_a_whole_window_shows_the_image_squeezed(data_root: Path, augment: str) -> None:
     style = CropStyle(size=64, objects=3, window="whole", augment=augment)

@@ -72,8 +72,13 @@ def draw_fraction(rng: np.random.Generator) -> float:
 def draw_window(
     item: LabelledObject, label_map: LabelMap, size: int, rng: np.random.Generator
 ) -> Window:
-    """A window round the object: centred on its box, or on a pixel of it as a click would be."""
-    side = float(np.clip(item.span / draw_fraction(rng), size / 24, size * 8))
+    """A window round the object: centred on its box, or on a pixel of it as a click would be.
+
+    Of an object as long as its image, a window three times that side is the largest that
+    prediction looks at; more would only show it smaller, in the middle of nothing.
+    """
+    longest = min(max(label_map.labels.shape) * rng.uniform(1, 3), size * 8)
+    side = float(np.clip(item.span / draw_fraction(rng), size / 24, max(longest, size / 24)))
     if rng.random() < 0.5:
         box = label_map.labels[item.y0 : item.y1, item.x0 : item.x1] == item.id
         ys, xs = np.nonzero(box)
