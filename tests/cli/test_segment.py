@@ -266,7 +266,7 @@ def test_a_full_disk_leaves_the_earlier_labels_as_they_were(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tifffile, "imwrite", full)
+    monkeypatch.setattr(tifffile.TiffWriter, "write", full)
     said = run(capsys, "segment", picture, "-o", output, "--model", toy_model, "--point", "40,35")
     assert said.code == 1
     assert "the disk is full" in one_sentence(said)

@@ -16,10 +16,13 @@ from napari_pisam.images.files import open_images
 from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
 from napari_pisam.images.labels import overlay, write_png
 from napari_pisam.images.source import ImageSource
+from napari_pisam.images.sparse_labels import SparseLabels
 from napari_pisam.prompts import PlacedMask
 
 # Channels that become the model's red, green and blue.
 _SEEN = 3
+# Of a picture with outlines; that of a larger image is made smaller.
+_MOST_PIXELS = 8192 * 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +38,26 @@ class OpenImage:
         whole = Window(0, 0, self.source.height, self.source.width)
         return to_rgb8(self.source.read(whole), self.intensity, channels=self.channels)
 
-    def empty_labels(self) -> NDArray[np.uint32]:
-        """A labels image of its size: uint32 (H, W), zeros."""
-        return np.zeros((self.source.height, self.source.width), np.uint32)
+    def empty_labels(self) -> SparseLabels:
+        """A labels image of its size (H, W), zeros, which takes memory where objects are only."""
+        return SparseLabels((self.source.height, self.source.width))
 
-    def write_overlay(self, path: Path, labels: NDArray[np.uint32]) -> None:
-        """Write a PNG of the objects over the image. Raises SaveError."""
-        write_png(path, overlay(self.shown(), labels))
+    def write_overlay(self, path: Path, labels: SparseLabels) -> None:
+        """Write a PNG of the objects over the image, a smaller one of a large image.
+
+        Raises SaveError.
+        """
+        height, width = self.source.height, self.source.width
+        levels = self.source.levels
+        level = next(
+            (i for i, f in enumerate(levels) if height * width / f**2 <= _MOST_PIXELS),
+            len(levels) - 1,
+        )
+        pixels = self.source.read(Window(0, 0, height, width, level))
+        shown = to_rgb8(pixels, self.intensity, channels=self.channels)
+        write_png(path, overlay(shown, labels.at(*map(_middles, (height, width), shown.shape))))
+        if level:
+            remark(f"The image is large: {path.name} shows it {levels[level]:.3g} times smaller.")
 
 
 def open_image(
@@ -98,14 +114,15 @@ def check_inside(objects: Sequence[ObjectPrompt], image: OpenImage) -> None:
             raise BadOptionError(f"Object {one.id}: its box lies outside; {size}.")
 
 
-def paint(labels: NDArray[np.uint32], number: int, placed: PlacedMask) -> None:
+def _middles(length: int, count: int) -> NDArray[np.int64]:
+    """The rows or columns in the middle of each pixel of a level that has so many of them."""
+    return ((np.arange(count) + 0.5) * length / count).astype(np.int64)
+
+
+def paint(labels: SparseLabels | NDArray[np.uint32], number: int, placed: PlacedMask) -> None:
     """Write one object's number where its mask is, over what is there; all inside the image."""
     rows = slice(placed.y, placed.y + placed.mask.shape[0])
     cols = slice(placed.x, placed.x + placed.mask.shape[1])
-    labels[rows, cols][placed.mask] = number
-
-
-def areas(labels: NDArray[np.uint32]) -> dict[int, int]:
-    """How many pixels each value of a labels image has; what is missing has none."""
-    values, counts = np.unique(labels, return_counts=True)
-    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+    piece = labels[rows, cols]
+    piece[placed.mask] = number
+    labels[rows, cols] = piece

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from napari_pisam.cli.options import channels_of, check_writable, prompt_of, sta
 if TYPE_CHECKING:
     from napari_pisam.cli.cutting import Cutter
     from napari_pisam.cli.prompts_csv import ObjectPrompt
+    from napari_pisam.geometry import Window
     from napari_pisam.predict.results import MaskResult
 
 _LABELS_SUFFIXES = (".tif", ".tiff")
@@ -118,29 +120,51 @@ def _objects(prompts: Path | None, said: Sequence[Sequence[str]]) -> tuple[Objec
     return read_prompts(prompts)
 
 
+@dataclass(frozen=True, slots=True)
+class _CutObject:
+    """What is told of one object; its mask, which is large, is in the labels."""
+
+    area: int
+    score: float
+    window: Window
+    pixel_size: float
+    seconds: float
+
+    @classmethod
+    def of(cls, result: MaskResult) -> _CutObject:
+        return cls(
+            int(result.placed.mask.sum()),
+            result.score,
+            result.window,
+            result.pixel_size,
+            result.seconds,
+        )
+
+
 def _cut_all(
     cutter: Cutter, objects: Sequence[ObjectPrompt], output: Path, *, overlay: Path | None
 ) -> None:
-    from napari_pisam.cli.opened import areas, paint
+    from napari_pisam.cli.opened import paint
     from napari_pisam.images.labels import write_labels
 
     labels = cutter.image.empty_labels()
-    results: dict[int, MaskResult] = {}
+    cut: dict[int, _CutObject] = {}
     for one in progress(objects, "Cutting"):
-        results[one.id] = cutter.cut(one.prompt)
-        paint(labels, one.id, results[one.id].placed)
+        result = cutter.cut(one.prompt)
+        paint(labels, one.id, result.placed)
+        cut[one.id] = _CutObject.of(result)
     write_labels(output, labels)
     if overlay is not None:
         cutter.image.write_overlay(overlay, labels)
-    left = areas(labels)
-    _tell(results, left)
-    _tell_losses(results, left)
+    left = labels.areas()
+    _tell(cut, left)
+    _tell_losses(cut, left)
     say(" and ".join(f"{path}" for path in (output, overlay) if path) + " written.")
 
 
-def _tell_losses(results: dict[int, MaskResult], left: dict[int, int]) -> None:
+def _tell_losses(cut: dict[int, _CutObject], left: dict[int, int]) -> None:
     """Remarks on objects that were not found and on those that later ones cover."""
-    found = {number: int(result.placed.mask.sum()) for number, result in results.items()}
+    found = {number: one.area for number, one in cut.items()}
     for number in (n for n, area in found.items() if not area):
         remark(f"Object {number}: nothing was found there; try a box, or --object-size.")
     covered = {n: area - left.get(n, 0) for n, area in found.items() if left.get(n, 0) < area}
@@ -153,21 +177,21 @@ def _tell_losses(results: dict[int, MaskResult], left: dict[int, int]) -> None:
         remark(f"Object {number}: later objects cover {lost} of its {found[number]} pixels.")
 
 
-def _tell(results: dict[int, MaskResult], left: dict[int, int]) -> None:
+def _tell(cut: dict[int, _CutObject], left: dict[int, int]) -> None:
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("id", "area", "score", "window", "mask pixel", "seconds"):
         table.add_column(name, justify="right")
-    for number, result in results.items():
-        window = result.window
+    for number, one in cut.items():
+        window = one.window
         table.add_row(
             str(number),
             f"{left.get(number, 0)} px",
-            f"{result.score:.2f}",
+            f"{one.score:.2f}",
             f"{window.height} x {window.width} at {window.y},{window.x}",
-            f"{result.pixel_size:.2g} px",
-            f"{result.seconds:.2f}",
+            f"{one.pixel_size:.2g} px",
+            f"{one.seconds:.2f}",
         )
     say(table)

@@ -45,12 +45,16 @@ class IntensityWindow:
 
 
 def _level_for_sampling(source: ImageSource, budget: int) -> int:
-    """Level 0 when all of it fits, else the coarsest level with enough pixels to judge by."""
+    """Level 0 when all of it fits, else the coarsest level with enough pixels to judge by.
+
+    Levels that would have to be made of all pixels are left out: blocks of level 0 cost less.
+    """
     pixels = source.height * source.width
     if pixels <= budget:
         return 0
     wanted = min(COARSE_PIXELS, budget)
-    return max((i for i, f in enumerate(source.levels) if pixels / f**2 >= wanted), default=0)
+    levels = source.levels[: getattr(source, "stored_levels", None)]
+    return max((i for i, f in enumerate(levels) if pixels / f**2 >= wanted), default=0)
 
 
 def _blocks(height: int, width: int, budget: int) -> Iterator[tuple[int, int, int]]:

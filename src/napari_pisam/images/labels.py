@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import uuid
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,8 +17,11 @@ from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
 from napari_pisam.images.files import open_source
+from napari_pisam.images.lazy import LazyArray
 from napari_pisam.images.source import ImageError
+from napari_pisam.images.sparse_labels import SparseLabels
 from napari_pisam.images.stored import LABELS_MARK
+from napari_pisam.images.thinned import with_overviews
 
 # Okabe and Ito's colours, told apart with every kind of colour vision; black is left out.
 PALETTE = np.array(
@@ -32,6 +37,8 @@ PALETTE = np.array(
     np.uint8,
 )
 TILE = 256
+# What a TIFF with offsets of 32 bits can hold, some room for the rest of it left.
+CLASSIC_BYTES = 2**32 - 2**25
 # One pixel of outline for so many pixels of the picture's longer side.
 OUTLINE_SHARE = 700
 
@@ -113,14 +120,18 @@ def _compact(labels: NDArray[Any]) -> NDArray[Any]:
     return labels.astype(np.uint16 if small else np.uint32, copy=False)
 
 
-def write_labels(path: str | Path, labels: NDArray[Any]) -> None:
+def write_labels(path: str | Path, labels: NDArray[Any] | SparseLabels) -> None:
     """Write a label image as a tiled, losslessly compressed TIFF; all of it or nothing.
 
     labels: (..., H, W), booleans or integers from 0 on; uint16 in the file when that suffices,
-    else uint32. Raises ValueError for what are no labels, SaveError when writing fails.
+    else uint32. SparseLabels, of any size, are written piece by piece, with coarser levels
+    when they are large. Raises ValueError for what are no labels, SaveError when writing fails.
     """
     import tifffile
 
+    if isinstance(labels, SparseLabels):
+        _write_sparse(path, labels)
+        return
     compact = _compact(labels)
     with replacing(path) as file:
         tifffile.imwrite(
@@ -131,6 +142,49 @@ def write_labels(path: str | Path, labels: NDArray[Any]) -> None:
             photometric="minisblack",
             metadata={"content": LABELS_MARK},
         )
+
+
+def _write_sparse(path: str | Path, labels: SparseLabels) -> None:
+    import tifffile
+
+    small = max(labels.areas(), default=0) <= np.iinfo(np.uint16).max
+    dtype = np.dtype(np.uint16 if small else np.uint32)
+    first, *others = with_overviews((labels,), (labels.ndim - 2, labels.ndim - 1), nearest=True)
+    options: dict[str, Any] = {
+        "dtype": dtype,
+        "tile": (TILE, TILE),
+        "compression": "zlib",
+        "photometric": "minisblack",
+    }
+    with (
+        replacing(path) as file,
+        tifffile.TiffWriter(file, bigtiff=labels.size * dtype.itemsize > CLASSIC_BYTES) as tiff,
+    ):
+        tiff.write(
+            _encoded(first, dtype),
+            shape=first.shape,
+            subifds=len(others),
+            metadata={"content": LABELS_MARK},
+            **options,
+        )
+        for level in others:
+            tiff.write(_encoded(level, dtype), shape=level.shape, subfiletype=1, **options)
+
+
+def _encoded(level: LazyArray, dtype: np.dtype[Any]) -> Iterator[bytes]:
+    """The compressed tiles of a level, row by row; most of them hold nothing."""
+    *planes, height, width = level.shape
+    nothing = zlib.compress(bytes(TILE * TILE * dtype.itemsize))
+    for plane, y in product(np.ndindex(*planes), range(0, height, TILE)):
+        band = np.asarray(level[(*plane, slice(y, y + TILE))], dtype)
+        for x in range(0, width, TILE):
+            part = band[:, x : x + TILE]
+            if not part.any():
+                yield nothing
+                continue
+            tile = np.zeros((TILE, TILE), dtype)
+            tile[: part.shape[0], : part.shape[1]] = part
+            yield zlib.compress(tile.tobytes())
 
 
 def write_png(path: str | Path, rgb8: NDArray[np.uint8]) -> None:

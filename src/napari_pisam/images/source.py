@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Protocol, overload, runtime_checkable
@@ -12,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
+from napari_pisam.images.lazy import LazyArray, index_parts
+from napari_pisam.images.thinned import with_overviews
 
 # A level counts as fine enough when it is coarser than wanted by no more than this.
 SCALE_SLACK = 1.01
@@ -21,20 +22,6 @@ FEW_CHANNELS, MANY_CHANNELS = 16, 64
 
 class ImageError(ValueError):
     """An image that cannot be opened or read; its message is one sentence for the user."""
-
-
-class LazyArray(Protocol):
-    """What numpy, dask, zarr and HDF5 arrays have in common."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Sizes of its axes."""
-
-    @property
-    def dtype(self) -> Any:
-        """What its elements are."""
-
-    def __getitem__(self, key: Any, /) -> Any: ...
 
 
 @runtime_checkable
@@ -99,8 +86,10 @@ def _span(start: int, stop: int, factor: float, full: int, limit: int) -> slice:
 class PyramidSource:
     """An ImageSource over arrays (H, W) or (H, W, C), finest first, channels last.
 
-    rgb: None takes 3 or 4 channels of uint8 for RGB(A); True also those of another dtype; False
-    keeps four channels as four. Raises ImageError for shapes or dtypes that are no image.
+    Where the coarsest is large, coarser ones are made of it when they are read, so that a window
+    of any size is read in bounded memory. rgb: None takes 3 or 4 channels of uint8 for RGB(A);
+    True also those of another dtype; False keeps four channels as four. Raises ImageError for
+    shapes or dtypes that are no image.
     """
 
     def __init__(self, levels: Sequence[LazyArray], *, rgb: bool | None = None) -> None:
@@ -115,6 +104,8 @@ class PyramidSource:
         self._height, self._width = shape[:2]
         self._channels = 3 if self._rgb else stored
         self._check_levels()
+        self._arrays = with_overviews(self._arrays)
+        self._stored = sum(not getattr(array, "made", False) for array in self._arrays)
         self._factors = tuple(
             (_factor(self._height, int(a.shape[0])), _factor(self._width, int(a.shape[1])))
             for a in self._arrays
@@ -154,6 +145,11 @@ class PyramidSource:
     def levels(self) -> tuple[float, ...]:
         """Pixels of level 0 per pixel of each level (the geometric mean of both axes)."""
         return tuple(math.sqrt(fy * fx) for fy, fx in self._factors)
+
+    @property
+    def stored_levels(self) -> int:
+        """How many of the levels need no making."""
+        return self._stored
 
     @property
     def rgb(self) -> bool:
@@ -229,10 +225,11 @@ class _Plane:
         self.shape = tuple(int(array.shape[axis]) for axis in order)
         self.ndim, self.size = len(order), math.prod(self.shape)
         self.dtype = array.dtype
+        self.made: bool = getattr(array, "made", False)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         full = list(self._index)
-        for axis, part in zip(self._order, _parts(key, self.ndim), strict=True):
+        for axis, part in zip(self._order, index_parts(key, self.ndim), strict=True):
             full[axis] = part
         order = [axis for axis in self._order if isinstance(full[axis], slice)]
         kept = sorted(order)
@@ -244,20 +241,6 @@ class _Plane:
 
     def __len__(self) -> int:
         return self.shape[0]
-
-
-def _parts(key: Any, ndim: int) -> list[int | slice]:
-    """One integer or slice per axis for a key of integers, slices and an ellipsis."""
-    parts = list(key) if isinstance(key, tuple) else [key]
-    missing = ndim - sum(part is not Ellipsis for part in parts)
-    where = next((i for i, part in enumerate(parts) if part is Ellipsis), None)
-    if where is None:
-        where = len(parts)
-        parts.append(Ellipsis)
-    parts[where : where + 1] = [slice(None)] * missing
-    if missing < 0 or len(parts) != ndim:
-        raise IndexError(f"{key} is no index for an image of {ndim} axes.")
-    return [part if isinstance(part, slice) else operator.index(part) for part in parts]
 
 
 @overload

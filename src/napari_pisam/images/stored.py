@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pisam.images.source import ImageError, LazyArray, PyramidSource, plane_of
+from napari_pisam.images.lazy import LazyArray
+from napari_pisam.images.source import ImageError, PyramidSource, plane_of
 
 # What the format libraries raise on files that are cut off, corrupt or not what they claim.
 READ_FAILURES: tuple[type[Exception], ...] = (

@@ -11,7 +11,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from napari_pisam.images.source import ImageError, LazyArray
+from napari_pisam.images.lazy import LazyArray
+from napari_pisam.images.source import ImageError
 from napari_pisam.images.stored import (
     LABELS_MARK,
     READ_FAILURES,

@@ -43,6 +43,7 @@ class BandSource:
         self.channels = len(self._sources)
         self.dtype: np.dtype[Any] = np.result_type(*(s.dtype for s in self._sources))
         self.levels = self._sources[0].levels
+        self.stored_levels = getattr(self._sources[0], "stored_levels", len(self.levels))
         self.rgb = False
 
     def read(self, window: Window) -> NDArray[Any]:

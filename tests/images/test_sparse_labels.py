@@ -1,0 +1,83 @@
+"""Labels in tiles are the labels of an array, without its memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_pisam.images.files import open_images
+from napari_pisam.images.labels import write_labels
+from napari_pisam.images.sparse_labels import SparseLabels
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_they_read_as_the_array_that_was_written(data: st.DataObject) -> None:
+    shape = (2, 600, 700)
+    sparse, array = SparseLabels(shape), np.zeros(shape, np.uint32)
+    for value in range(1, 6):
+        z = data.draw(st.integers(0, 1))
+        y, x = data.draw(st.integers(0, 500)), data.draw(st.integers(0, 600))
+        where = (z, slice(y, y + data.draw(st.integers(1, 99))), slice(x, x + 90))
+        part = (np.indices(array[where].shape).sum(0) % 3 > 0) * value
+        sparse[where] = part
+        array[where] = part
+    key = tuple(data.draw(st.integers(0, n - 1) | st.slices(n), label="key") for n in shape)
+    np.testing.assert_array_equal(sparse[key], array[key])
+    np.testing.assert_array_equal(np.asarray(sparse), array)
+    counted = dict(zip(*np.unique(array, return_counts=True), strict=True))
+    assert sparse.areas() == {k: n for k, n in counted.items() if k}
+
+
+def test_only_where_objects_are_is_memory_taken() -> None:
+    sparse = SparseLabels((10**6, 10**6))
+    sparse[5000:5100, 999_900:] = 7
+    sparse[0:300, 0:9000] = 0
+    assert sparse.nbytes <= 4 * 256 * 256 * 4
+    assert sparse.areas() == {7: 100 * 100}
+    assert sparse[5099, 999_999] == 7
+    rows, cols = np.arange(0, 10**6, 1000) + 50, np.arange(0, 10**6, 1000) + 950
+    assert np.argwhere(sparse.at(rows, cols)).tolist() == [[5, 999]]
+
+
+def test_only_rectangles_are_written() -> None:
+    sparse = SparseLabels((3, 50, 50))
+    with pytest.raises(IndexError, match="Rectangles of one plane"):
+        sparse[:, 0:5, 0:5] = 1
+    with pytest.raises(IndexError, match="Rectangles of one plane"):
+        sparse[0, 0:5:2, 0:5] = 1
+
+
+@pytest.mark.parametrize(("value", "dtype"), [(300, "uint16"), (70_000, "uint32")])
+@pytest.mark.parametrize("shape", [(300, 1000), (2, 300, 520), (256, 256), (1, 1)])
+def test_a_file_of_them_is_as_of_an_array(
+    tmp_path: Path, shape: tuple[int, ...], value: int, dtype: str
+) -> None:
+    sparse = SparseLabels(shape)
+    sparse[(*(0,) * (len(shape) - 2), slice(250), slice(0, 511))] = value
+    write_labels(tmp_path / "l.tif", sparse)
+    (image,) = open_images(tmp_path / "l.tif")
+    assert image.labels
+    found = np.asarray(image.levels[0])
+    np.testing.assert_array_equal(found, np.asarray(sparse).reshape(found.shape))
+    assert found.dtype == dtype
+
+
+def test_a_large_file_of_them_has_levels_and_room(tmp_path: Path) -> None:
+    sparse = SparseLabels((40_000, 60_000))
+    sparse[20_000:22_000, 59_000:60_000] = 3
+    write_labels(tmp_path / "l.tif", sparse)
+    with tifffile.TiffFile(tmp_path / "l.tif") as file:
+        assert file.is_bigtiff
+        assert len(file.series[0].levels) == 6
+        assert file.filehandle.size < 20e6
+    (image,) = open_images(tmp_path / "l.tif")
+    coarse = np.asarray(image.levels[-1])
+    assert coarse.shape == (1250, 1875)
+    assert coarse[640, 1860] == 3
+    assert (coarse > 0).sum() == pytest.approx(2000 * 1000 / 32**2, rel=0.1)
