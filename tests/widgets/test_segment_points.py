@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Points
+from napari.utils.notifications import notification_manager
 
 from napari_pisam.images.source import ImageError
 from napari_pisam.prompts import Click
+from napari_pisam.session.plane import Ask
+from napari_pisam.widgets import segment_points as module
 from napari_pisam.widgets.segment_points import (
+    Batch,
     in_background,
-    segment_groups,
     segment_points,
     segment_points_widget,
 )
@@ -144,10 +148,124 @@ def test_the_widget_computes_in_the_background(make_napari_viewer: Any) -> None:
     assert widget.image.value is picture
     assert widget.prompts.value is prompts
     assert "pisam-tiny" in widget.model.choices
-    worker = in_background(viewer, segment_groups(picture, prompts, None, DiscEngine()))
+    worker = in_background(viewer, Batch(picture, prompts, None, DiscEngine()))
     # A worker may have ended before anybody can listen to it.
     until(lambda: not worker.is_running and len(viewer.layers) == 3)
     assert viewer.layers[-1].data[30, 30] == 1
-    failing = in_background(viewer, segment_groups(picture, Points(ndim=2), None, DiscEngine()))
+    failing = in_background(viewer, Batch(picture, prompts, None, Failing()))
     until(lambda: not failing.is_running)
     assert len(viewer.layers) == 3
+
+
+class Failing(DiscEngine):
+    """Fails for objects whose first point lies in some columns."""
+
+    def __init__(self, *columns: int) -> None:
+        super().__init__()
+        self.columns = columns
+
+    def answer(self, ask: Ask) -> Any:
+        """See Engine."""
+        if not self.columns or ask.prompt.points[0].x in self.columns:
+            raise ImageError("A part of cells cannot be read.")
+        return (yield from super().answer(ask))
+
+
+def test_one_object_that_fails_costs_no_other(image: Image) -> None:
+    image.scale = (1, 1)
+    prompts = points([(30, 30), (30, 90), (90, 120)], group=[4, 5, 6])
+    with pytest.warns(UserWarning, match=r"^Group 5 is left out: A part of cells cannot be read"):
+        labels = segment_points(image, prompts, None, Failing(90))
+    assert set(np.unique(labels.data)) == {0, 4, 6}
+    with pytest.raises(ValueError, match="Group 0 is left out"):
+        segment_points(image, points([(30, 30)]), None, Failing())
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        ([1.0, 70_000.0], {1, 70_000}),
+        ([1.5, 2.5], {1, 2}),
+        ([-3, 4], {1, 2}),
+        ([True, False], {1, 2}),
+        ([2**40, 2**41], {1, 2}),
+    ],
+)
+def test_labels_are_the_groups_only_where_labels_can_be(
+    image: Image, groups: list[Any], expected: set[int]
+) -> None:
+    image.scale = (1, 1)
+    labels = run(image, points([(30, 30), (90, 120)], group=groups))
+    assert set(np.unique(labels.data)) - {0} == expected
+
+
+def test_a_point_without_a_group_and_one_outside_are_told(image: Image) -> None:
+    image.scale = (1, 1)
+    with pytest.raises(ValueError, match=r"Point 1 of the layer .* has no group"):
+        run(image, points([(30, 30), (30, 40)], group=[1, np.nan]))
+    with pytest.raises(ImageError, match="120 rows and 160 columns, at row 30 and column 160"):
+        run(image, points([(30, 30), (30, 160)], group=[1, 2]))
+
+
+def test_points_are_placed_by_whole_layers_as_one_by_one() -> None:
+    image = Image(np.zeros((3, 120, 160)), scale=(2, 0.5, 0.25), rotate=20, translate=(1, 5, 7))
+    layer = points([(0, 1, 2, 3), (0, 2, 30, 40), (9, 0.5, 1.5, 2.5)])
+    layer.scale, layer.affine = (1, 2, 0.5, 1), np.eye(5) + np.diag([0, 0.1, 0, 0], 1)
+    one_by_one = [image.world_to_data(layer.data_to_world(row)) for row in layer.data]
+    np.testing.assert_allclose(module._in_image(image, layer), one_by_one, atol=1e-8)
+
+
+def test_labels_of_a_large_image_take_memory_where_objects_are() -> None:
+    large = Image(
+        [np.broadcast_to(np.uint8(9), (n, n)) for n in (100_000, 1000)], contrast_limits=(0, 255)
+    )
+    labels = run(large, points([(5000, 99_000), (80_000, 100)], group=[3, 9]))
+    assert labels.multiscale
+    assert labels.data[0].shape == (100_000, 100_000)
+    assert labels.data[0][5000, 99_000] == 3
+    assert labels.data[0].nbytes < 3e6
+    viewer = ViewerModel()
+    viewer.add_layer(labels)
+    assert max(level.shape[0] for level in labels.data[1:]) == 50_000
+    assert labels.data[-1].shape == (1562, 1562)
+
+
+def test_the_button_stops_it_and_keeps_what_is_done(make_napari_viewer: Any) -> None:
+    viewer = make_napari_viewer(show=False)
+    viewer.add_image(np.zeros((120, 160), np.uint8))
+    rows = [(5 + y, 5 + x) for y in range(0, 100, 20) for x in range(0, 150, 20)]
+    viewer.add_points(rows, features={"group": range(1, len(rows) + 1)})
+    widget = segment_points_widget()
+    viewer.window.add_dock_widget(widget)
+    reached = threading.Event()
+
+    class Slow(DiscEngine):
+        def answer(self, ask: Ask) -> Any:
+            if len(self.answered) == 3:
+                reached.set()
+                stopped.wait(60)
+            return (yield from super().answer(ask))
+
+    stopped = threading.Event()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "engine_for", lambda model: Slow())
+        widget()
+    assert widget.call_button.text == "Stop"
+    assert reached.wait(60)
+    widget()
+    stopped.set()
+    until(lambda: widget.call_button.text == "Segment")
+    assert 3 <= viewer.layers[-1].data.max() < len(rows)
+
+
+def test_the_widget_without_an_image_says_what_is_missing(make_napari_viewer: Any) -> None:
+    viewer = make_napari_viewer(show=False)
+    widget = segment_points_widget()
+    viewer.window.add_dock_widget(widget)
+    with notification_manager:
+        widget()
+        assert "Open an image" in notification_manager.records[-1].message
+        viewer.add_image(np.zeros((120, 160), np.uint8))
+        viewer.add_points(ndim=2)
+        widget()
+        assert "There is no point" in notification_manager.records[-1].message
