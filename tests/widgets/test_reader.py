@@ -12,11 +12,15 @@ import tifffile
 import zarr
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
+from napari.utils.notifications import notification_manager
 from npe2 import PluginManifest
 
+from napari_pisam.geometry import Window
+from napari_pisam.images import thinned
 from napari_pisam.images.labels import write_labels
-from napari_pisam.images.source import ImageError
+from napari_pisam.images.source import ImageError, as_source
 from napari_pisam.widgets import reader
+from napari_pisam.widgets.image_plane import source_of
 from napari_pisam.widgets.reader import get_tiff_reader, get_zarr_reader, read_file
 from tests.images.stored_files import pattern, write_ngff, write_pyramid, write_slide
 
@@ -239,3 +243,116 @@ def test_napari_finds_the_readers_by_the_name_of_the_file(tmp_path: Path, npe2pm
 
 def test_everything_that_the_manifest_names_can_be_imported() -> None:
     PluginManifest.from_file(MANIFEST).validate_imports()
+
+
+def test_colours_and_properties_of_labels_are_shown(tmp_path: Path) -> None:
+    group = write_ngff(
+        tmp_path / "a.zarr",
+        pattern(40, 40),
+        version="0.5",
+        axes="yx",
+        scale=(1, 1),
+        labels=pattern(40, 40) % 9,
+    )
+    inside: Any = group["labels/cells"]
+    about = {
+        "colors": [{"label-value": 4, "rgba": [255, 0, 0, 255]}],
+        "properties": [{"label-value": 4, "kind": "nucleus"}, {"label-value": 8, "area": 3}],
+    }
+    inside.attrs["ome"] = {**inside.attrs["ome"], "image-label": about}
+    labels = layers(tmp_path / "a.zarr")[1]
+    assert labels.get_color(4).tolist() == [1, 0, 0, 1]
+    assert labels.get_color(5)[3] == 1
+    assert labels.features["index"].tolist() == [4, 8]
+    assert labels.features["kind"][0] == "nucleus"
+
+
+def _damaged(path: Path, side: int, **how: Any) -> Any:
+    """A tiled file of two levels whose finest has a damaged tile at row 2, column 3."""
+    full = pattern(side, side) + 100
+    write_pyramid(path, full, (2,), **how)
+    with tifffile.TiffFile(path) as file:
+        offset = file.pages.first.dataoffsets[2 * -(-side // 128) + 3]
+    content = bytearray(path.read_bytes())
+    content[offset : offset + 300] = b"U" * 300
+    path.write_bytes(content)
+    return full
+
+
+def test_a_damaged_part_is_black_and_told_once_but_never_segmented(tmp_path: Path) -> None:
+    full = _damaged(tmp_path / "d.ome.tif", 1000)
+    with notification_manager:
+        count = len(notification_manager.records)
+        (layer,) = layers(tmp_path / "d.ome.tif")
+        shown = layer.data[0][100:600, 200:700]
+        layer.data[0][300, 400]
+        told = notification_manager.records[count:]
+    assert len(told) == 1
+    assert told[0].message.startswith("A part of d.ome.tif cannot be read")
+    assert told[0].message.endswith("It is shown black.")
+    black = np.zeros((1000, 1000), bool)
+    black[256:384, 384:512] = True
+    np.testing.assert_array_equal(shown, np.where(black, 0, full)[100:600, 200:700])
+    assert layer.contrast_limits[1] == pytest.approx(np.percentile(full, 99.9), abs=5)
+    source = source_of(layer, (None, None))
+    assert source.read(Window(0, 0, 200, 200)).shape == (200, 200, 1)
+    with pytest.raises(ImageError, match="cannot be read"):
+        source.read(Window(200, 300, 200, 200))
+    with pytest.raises(ImageError, match="cannot be read"):
+        as_source(layer.data).read(Window(200, 300, 200, 200))
+
+
+def test_a_damaged_small_file_opens_and_its_damage_is_never_segmented(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "s.tif", pattern(300, 300), tile=(128, 128), compression="zlib")
+    with tifffile.TiffFile(tmp_path / "s.tif") as file:
+        offset = file.pages.first.dataoffsets[4]
+    content = bytearray((tmp_path / "s.tif").read_bytes())
+    content[offset : offset + 300] = b"U" * 300
+    (tmp_path / "s.tif").write_bytes(content)
+    with notification_manager:
+        (layer,) = layers(tmp_path / "s.tif")
+    assert np.asarray(layer.data)[128:256, 128:256].max() == 0
+    assert np.asarray(layer.data)[:128].min() >= 0
+    with pytest.raises(ImageError, match="cannot be read"):
+        source_of(layer, (None, None)).read(Window(100, 100, 100, 100))
+
+
+@pytest.mark.parametrize("channels", [(), (2,)])
+def test_a_large_image_without_a_pyramid_gets_an_overview(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channels: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(thinned, "LARGE_PIXELS", 500 * 500)
+    monkeypatch.setattr(thinned, "OVERVIEW_SIDE", 200)
+    monkeypatch.setattr(reader, "LOADED_BYTES", 100)
+    full = pattern(*channels, 600, 900)
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif",
+        full,
+        tile=(64, 64),
+        compression="zlib",
+        metadata={"axes": "CYX" if channels else "YX"},
+    )
+    made = layers(tmp_path / "a.ome.tif")
+    assert len(made) == (channels or (1,))[0]
+    for layer, plane in zip(made, full if channels else [full], strict=True):
+        assert [level.shape for level in layer.data] == [
+            (600, 900), (300, 450), (150, 225), (75, 112),
+        ]  # fmt: skip
+        blocks = plane[:, :896].reshape(150, 4, 224, 4).mean((1, 3))
+        np.testing.assert_array_equal(np.asarray(layer.data[2])[:, :224], np.rint(blocks))
+        assert source_of(layer, (None, None)).levels == (1.0, 2.0, 4.0, 8.0)
+    viewer = ViewerModel()
+    viewer.add_layer(made[0])
+    assert viewer.layers[0].multiscale
+
+
+def test_an_overview_of_a_damaged_file_is_made_of_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thinned, "LARGE_PIXELS", 300 * 300)
+    monkeypatch.setattr(thinned, "OVERVIEW_SIDE", 200)
+    _damaged(tmp_path / "d.ome.tif", 1000)
+    with notification_manager:
+        (layer,) = layers(tmp_path / "d.ome.tif")
+    assert np.asarray(layer.data[-1]).shape == (125, 125)
+    assert np.asarray(layer.data[-1]).min() > 0

@@ -29,16 +29,25 @@ def open_images(path: str | Path) -> tuple[StoredImage, ...]:
 
         if not is_zarr(path):
             raise ImageError(f"{path.name} is a folder and no OME-Zarr: choose an image in it.")
-        return open_zarr(path)
+        return _with_pixels(open_zarr(path))
     from napari_pisam.images.tiff import is_tiff, open_tiff
 
     if is_tiff(path):
-        return open_tiff(path)
+        return _with_pixels(open_tiff(path))
     try:
         array = _npy(path) if path.suffix.lower() == ".npy" else _picture(path)
     except READ_FAILURES as error:
         raise cannot_open(path.name, "an image", error) from error
-    return (_in_memory(array, path.stem),)
+    return _with_pixels((_in_memory(array, path.stem),))
+
+
+def _with_pixels(images: tuple[StoredImage, ...]) -> tuple[StoredImage, ...]:
+    """The same images; raises ImageError when one of them has none."""
+    for image in images:
+        shape = image.levels[0].shape
+        if 0 in shape:
+            raise ImageError(f"{image.name} has no pixels: its shape is {shape}.")
+    return images
 
 
 def open_source(path: str | Path, *, plane: Mapping[str, int] | None = None) -> PyramidSource:

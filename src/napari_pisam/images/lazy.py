@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 Places = tuple[range, ...]
@@ -51,3 +52,19 @@ def places_of(key: Any, shape: tuple[int, ...]) -> tuple[Places, tuple[int | sli
         places = range(length)[part]
         found.append(places if isinstance(places, range) else range(places, places + 1))
     return tuple(found), tuple(slice(None) if isinstance(part, slice) else 0 for part in parts)
+
+
+def as_slice(places: range) -> slice:
+    """The slice that picks those places from an axis."""
+    # One that runs past the beginning would count from the end.
+    return slice(places.start, places.stop if places.stop >= 0 else None, places.step)
+
+
+def exact_levels(levels: Iterable[LazyArray]) -> list[LazyArray]:
+    """The levels as the file has them, without what is only there to be looked at.
+
+    An attribute `made` tells a level that was made of finer ones, `exact` holds the array of which
+    another one shows what it can.
+    """
+    stored = (level for level in levels if not getattr(level, "made", False))
+    return [getattr(level, "exact", level) for level in stored]

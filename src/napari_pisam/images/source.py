@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
-from napari_pisam.images.lazy import LazyArray, index_parts
+from napari_pisam.images.lazy import LazyArray, exact_levels, index_parts
 from napari_pisam.images.thinned import with_overviews
 
 # A level counts as fine enough when it is coarser than wanted by no more than this.
@@ -95,7 +95,7 @@ class PyramidSource:
     def __init__(self, levels: Sequence[LazyArray], *, rgb: bool | None = None) -> None:
         if not len(levels):
             raise ImageError("The image has no pyramid level: give at least one array.")
-        self._arrays = tuple(levels)
+        self._arrays = tuple(exact_levels(levels))
         shape = tuple(int(n) for n in self._arrays[0].shape)
         self._dtype = _checked_dtype(self._arrays[0].dtype)
         _check_shape(shape)
@@ -104,8 +104,8 @@ class PyramidSource:
         self._height, self._width = shape[:2]
         self._channels = 3 if self._rgb else stored
         self._check_levels()
+        self._stored = len(self._arrays)
         self._arrays = with_overviews(self._arrays)
-        self._stored = sum(not getattr(array, "made", False) for array in self._arrays)
         self._factors = tuple(
             (_factor(self._height, int(a.shape[0])), _factor(self._width, int(a.shape[1])))
             for a in self._arrays
@@ -225,7 +225,6 @@ class _Plane:
         self.shape = tuple(int(array.shape[axis]) for axis in order)
         self.ndim, self.size = len(order), math.prod(self.shape)
         self.dtype = array.dtype
-        self.made: bool = getattr(array, "made", False)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         full = list(self._index)
@@ -260,14 +259,17 @@ def plane_of(
 ) -> LazyArray | list[LazyArray]:
     """One plane of a stack, still lazy, for `as_source`.
 
-    array: numpy, dask, zarr ..., or a list of pyramid levels (a list is returned; an axis that is
-    smaller in a coarser level is indexed in proportion). index: for each axis from the first on,
-    an integer to fix it or slice(None) to keep it; axes not named are kept. channel_axis: the
-    kept axis, counted in `array`, that becomes the last one. Raises IndexError outside the stack.
+    array: numpy, dask, zarr ..., or a list of pyramid levels (a list is returned, without those
+    that were made; an axis that is smaller in a coarser level is indexed in proportion). index: for
+    each axis from the first on, an integer to fix it or slice(None) to keep it; axes not named are
+    kept. channel_axis: the kept axis, counted in `array`, that becomes the last one. Raises
+    IndexError outside the stack.
     """
     if isinstance(array, Sequence):
-        return [_plane(level, array[0], index, channel_axis) for level in array]
-    return _plane(array, array, index, channel_axis)
+        levels = exact_levels(array)
+        return [_plane(level, levels[0], index, channel_axis) for level in levels]
+    (exact,) = exact_levels([array])
+    return _plane(exact, exact, index, channel_axis)
 
 
 def _plane(

@@ -7,7 +7,7 @@ import struct
 import weakref
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,8 @@ class StoredImage:
     "yxs" (s: the samples of RGB); axes of one element are left out. scale, translate: for each
     axis, of level 0, in `units` ("micrometer", "second", "pixel" ...; 1, 0 and "pixel" when the
     file does not say). channels: one for each element of axis c, or one. labels: whether the
-    pixels are object numbers.
+    pixels are object numbers; label_colors: red, green, blue, alpha in 0..1 of some of them;
+    label_properties: what the file says of some of them, by name.
     """
 
     name: str
@@ -70,6 +71,8 @@ class StoredImage:
     units: tuple[str, ...]
     channels: tuple[StoredChannel, ...] = (StoredChannel(),)
     labels: bool = False
+    label_colors: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
+    label_properties: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def rgb(self) -> bool:
@@ -165,13 +168,11 @@ def without_single_axes(image: StoredImage) -> StoredImage:
     if len(kept) == len(shape):
         return image
     index: list[int | slice] = [slice(None) if i in kept else 0 for i in range(len(shape))]
-    return StoredImage(
-        name=image.name,
+    return replace(
+        image,
         levels=tuple(plane_of(list(image.levels), index)),
         axes="".join(image.axes[i] for i in kept),
         scale=tuple(image.scale[i] for i in kept),
         translate=tuple(image.translate[i] for i in kept),
         units=tuple(image.units[i] for i in kept),
-        channels=image.channels,
-        labels=image.labels,
     )

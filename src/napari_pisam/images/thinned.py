@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pisam.images.lazy import LazyArray, Places, places_of
+from napari_pisam.images.lazy import LazyArray, Places, as_slice, places_of
 
 # A plane beyond either of these is too much to show, or to look at from afar, as it is.
 LARGE_PIXELS = 8192 * 8192
@@ -47,6 +47,8 @@ class Thinned:
         nearest: bool = False,
     ) -> None:
         self._array, self._factors, self._plane, self._nearest = array, factors, plane, nearest
+        # Planes are made one by one; what lies behind rows and columns (colours) is made with them.
+        self._outer = tuple(a for a in range(max(plane)) if a not in plane)
         shape = [int(n) for n in array.shape]
         for axis, factor in zip(plane, factors, strict=True):
             shape[axis] //= factor
@@ -66,20 +68,31 @@ class Thinned:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def steps(self) -> Iterator[tuple[int, int]]:
-        """Make and keep the first plane, yielding (blocks done, blocks in all)."""
-        whole = self._whole_plane(tuple(range(1) for _ in self.shape))
-        yield from self._make(whole)
+    @property
+    def outer_shape(self) -> tuple[int, ...]:
+        """The lengths of the axes before rows and columns."""
+        return tuple(self.shape[a] for a in self._outer)
+
+    def steps(self, outer: Sequence[int] = ()) -> Iterator[tuple[int, int]]:
+        """Make and keep a whole plane, yielding (blocks done, blocks in all).
+
+        outer: where the plane lies on the axes before rows and columns.
+        """
+        at = dict(zip(self._outer, outer, strict=True))
+        yield from self._make(
+            tuple(
+                range(at[a], at[a] + 1) if a in at else range(n) for a, n in enumerate(self.shape)
+            )
+        )
 
     def _made(self, wanted: Places) -> NDArray[Any]:
         """The pixels at some places of each axis."""
         out = np.empty([len(places) for places in wanted], self.dtype)
         if not out.size:
             return out
-        others = [a for a in range(self.ndim) if a not in self._plane]
-        for spot in product(*(range(len(wanted[a])) for a in others)):
+        for spot in product(*(range(len(wanted[a])) for a in self._outer)):
             here, inside = list(wanted), [slice(None)] * self.ndim
-            for axis, i in zip(others, spot, strict=True):
+            for axis, i in zip(self._outer, spot, strict=True):
                 here[axis] = range(wanted[axis][i], wanted[axis][i] + 1)
                 inside[axis] = slice(i, i + 1)
             out[tuple(inside)] = self._of_plane(tuple(here))
@@ -87,7 +100,7 @@ class Thinned:
 
     def _of_plane(self, wanted: Places) -> NDArray[Any]:
         """The pixels of one plane, from a plane that is kept when much of it is wanted."""
-        whole = self._whole_plane(wanted)
+        whole = tuple(wanted[a] if a in self._outer else range(n) for a, n in enumerate(self.shape))
         with self._lock:
             kept = self._kept.get(whole)
         pixels = math.prod(self.shape[a] for a in self._plane)
@@ -98,13 +111,12 @@ class Thinned:
             kept = self._kept.get(whole)
         if kept is None:
             return self._region(wanted)
-        index = [slice(None)] * self.ndim
-        for axis in self._plane:
-            index[axis] = _as_slice(wanted[axis])
-        return kept[tuple(index)]
-
-    def _whole_plane(self, wanted: Places) -> Places:
-        return tuple(range(n) if a in self._plane else wanted[a] for a, n in enumerate(self.shape))
+        return kept[
+            tuple(
+                slice(None) if a in self._outer else as_slice(places)
+                for a, places in enumerate(wanted)
+            )
+        ]
 
     def _make(self, whole: Places) -> Iterator[tuple[int, int]]:
         out = np.empty([len(places) for places in whole], self.dtype)
@@ -143,7 +155,7 @@ class Thinned:
         return product(*cuts)
 
     def _fill(self, out: NDArray[Any], wanted: Places, block: tuple[range, range]) -> None:
-        source = [slice(p.start, p.stop) for p in wanted]
+        source = [as_slice(places) for places in wanted]
         target = [slice(None)] * self.ndim
         for axis, factor, places in zip(self._plane, self._factors, block, strict=True):
             step = factor if self._nearest else max(1, factor // SAMPLES)
@@ -164,12 +176,6 @@ class Thinned:
         if kind == "b":
             return np.asarray(mean >= 0.5)
         return np.asarray(np.rint(mean) if kind in "iu" else mean).astype(self.dtype)
-
-
-def _as_slice(places: range) -> slice:
-    """The slice that picks the places from an axis; none of it runs past its beginning."""
-    stop = places.stop if places.stop >= 0 else None
-    return slice(places.start, stop, places.step)
 
 
 def with_overviews(

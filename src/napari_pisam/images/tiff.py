@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 COLOURS = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
+ENDINGS = (".tif", ".tiff", ".btf", ".svs", ".ndpi", ".scn", ".bif", ".qptiff")
 # The photographs that a slide scanner puts beside the slide itself.
 PHOTOGRAPHS = frozenset(("thumbnail", "label", "macro", "map"))
 
@@ -78,6 +80,7 @@ def _stored(
         # Samples that are not colours are channels, unless the file has those as well.
         axes = axes.replace("s", "c" if "c" not in axes else "q")
     levels = [i for i, level in enumerate(series.levels) if level.axes == series.axes]
+    _tell_missing(path, series)
     calibration, channels = _metadata(file, series, number)
     if not channels and page.colormap is not None:
         channels = (_palette(page.colormap),)
@@ -113,10 +116,21 @@ def _open_level(
 
 
 def _name(path: Path, series: tifffile.TiffPageSeries, *, alone: bool) -> str:
-    stem = path.name
-    for ending in (".tiff", ".tif", ".ome"):
-        stem = stem.removesuffix(ending)
+    known = path.suffix.lower() in ENDINGS
+    stem = path.stem.removesuffix(".ome") if known else path.name
     return f"{stem} {series.name}" if series.kind == "ome" and not alone else stem
+
+
+def _tell_missing(path: Path, series: tifffile.TiffPageSeries) -> None:
+    """Warn of planes of an OME image that lie in other files, which are not there."""
+    pages = getattr(series, "_pages", ())
+    missing = sum(page is None for page in pages)
+    if missing:
+        warnings.warn(
+            f"{missing} of {len(pages)} planes of {path.name} lie in files that are not beside it, "
+            "and are black: put the files there and open it again.",
+            stacklevel=2,
+        )
 
 
 def _is_labels(page: Any) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,10 @@ def _images(group: zarr.Group, name: str) -> tuple[StoredImage, ...]:
     if "multiscales" in ome:
         return (_multiscale(group, name), *_labels(group))
     if "plate" in ome:
-        raise ImageError(f"{name} is a plate of many images: open the folder of one image in it.")
+        raise ImageError(
+            f"{name} is a plate of many images: open the folder of one image in it"
+            f"{_one_of(ome['plate'])}."
+        )
     if "labels" in ome:
         return _listed_labels(group)
     series = sorted((key for key in group.group_keys() if key.isdecimal()), key=int)
@@ -112,16 +116,35 @@ def _child(group: zarr.Group, key: str) -> zarr.Group:
     return child
 
 
+def _one_of(plate: Any) -> str:
+    """The folder of a plate's first image, as an example."""
+    try:
+        return f", such as {plate['wells'][0]['path']}/0"
+    except (LookupError, TypeError):
+        return ""
+
+
 def _labels(group: zarr.Group) -> tuple[StoredImage, ...]:
-    """The label images that an image has beside it."""
+    """The label images that an image has beside it; damaged ones are told and left out."""
     if "labels" not in set(group.group_keys()):
         return ()
-    return _listed_labels(_child(group, "labels"))
+    inside, found = _child(group, "labels"), []
+    for key in _listed(inside):
+        try:
+            found.append(_multiscale(_child(inside, key), key, labels=True))
+        except READ_FAILURES as error:
+            reason = str(cannot_open(f"The label image {key}", "OME-Zarr", error))
+            warnings.warn(f"{reason} The image opens without it.", stacklevel=2)
+    return tuple(found)
 
 
 def _listed_labels(group: zarr.Group) -> tuple[StoredImage, ...]:
-    listed = _ome(group).get("labels") or sorted(group.group_keys())
-    return tuple(_multiscale(_child(group, str(key)), str(key), labels=True) for key in listed)
+    return tuple(_multiscale(_child(group, key), key, labels=True) for key in _listed(group))
+
+
+def _listed(group: zarr.Group) -> list[str]:
+    """The names of the label images in a labels folder."""
+    return [str(key) for key in _ome(group).get("labels") or sorted(group.group_keys())]
 
 
 def _multiscale(group: zarr.Group, name: str, *, labels: bool = False) -> StoredImage:
@@ -134,6 +157,7 @@ def _multiscale(group: zarr.Group, name: str, *, labels: bool = False) -> Stored
     axes, units = _axes(described.get("axes"), len(shape))
     scale, translate = _transform(described, len(shape))
     integral = np.dtype(arrays[0].dtype).kind in "iu"
+    about = ome.get("image-label")
     image = StoredImage(
         name=name,
         levels=tuple(StoredArray(array, name) for array in arrays),
@@ -142,9 +166,35 @@ def _multiscale(group: zarr.Group, name: str, *, labels: bool = False) -> Stored
         translate=translate,
         units=units,
         channels=_channels(ome.get("omero"), axes, shape),
-        labels=(labels or "image-label" in ome) and integral,
+        labels=(labels or about is not None) and integral,
+        label_colors=_label_colors(about),
+        label_properties=_label_properties(about),
     )
     return without_single_axes(image)
+
+
+def _entries(about: Any, kind: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """What the "image-label" block lists of single labels; entries without a label are skipped."""
+    listed = about.get(kind) if isinstance(about, Mapping) else None
+    for entry in listed if isinstance(listed, list) else ():
+        if isinstance(entry, Mapping) and isinstance(entry.get("label-value"), int):
+            yield entry["label-value"], entry
+
+
+def _label_colors(about: Any) -> dict[int, tuple[float, ...]]:
+    found = {}
+    for label, entry in _entries(about, "colors"):
+        rgba = entry.get("rgba")
+        if isinstance(rgba, list) and len(rgba) == 4 and all(isinstance(v, int) for v in rgba):
+            found[label] = tuple(min(max(v, 0), 255) / 255 for v in rgba)
+    return found
+
+
+def _label_properties(about: Any) -> dict[int, dict[str, Any]]:
+    return {
+        label: {key: value for key, value in entry.items() if key != "label-value"}
+        for label, entry in _entries(about, "properties")
+    }
 
 
 def _axes(listed: Sequence[Any] | None, ndim: int) -> tuple[str, tuple[str, ...]]:
