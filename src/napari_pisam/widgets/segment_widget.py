@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 NEW_LABELS = "New layer"
 NO_IMAGES = "no image is open"
+OPENING_STEPS = 20
+"""Turns of the window's loop after which the model is loaded, whatever else is ready."""
 
 
 class _Earlier(QObject):
@@ -85,7 +87,7 @@ class SegmentWidget(QWidget):
         self.setSizePolicy(self.panel.sizePolicy())
         self._connect()
         tidy(self.work.journal.path.parent)
-        self.runner.prepare()
+        bit_by_bit(self._load_model())
         self._on_image()
 
     # For scripts.
@@ -167,6 +169,14 @@ class SegmentWidget(QWidget):
         self.models.close_downloads()
         self._bar.close()
         self._ending.end()
+
+    def _load_model(self) -> Iterator[None]:
+        """Once the window has been drawn and its layers made: importing torch slows all else."""
+        for _ in range(OPENING_STEPS):
+            yield
+            if self.labels is not None:
+                break
+        self.runner.prepare()
 
     def _points(self, role: str) -> Any:
         if self.bridge.image is None:
