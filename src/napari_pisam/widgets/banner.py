@@ -84,6 +84,9 @@ def elsewhere(work: Workspace) -> Mode:
     if any(active is other for other in work.bridge.images() if other is not image):
         hint = f"Choose it as the image above, or select “{image.name}”."
         return Mode("paused", QUIET, f"“{active.name}” is selected", hint)
+    if work.shapes is not None:
+        hint = f"Press Box for a box round its shape, or select “{image.name}” to click."
+        return Mode("paused", QUIET, f"“{active.name}” is selected", hint)
     if str(active.mode) != "pan_zoom":
         hint = "Choose its move tool (four arrows) to click on objects."
         return Mode("paused", QUIET, f"A tool of “{active.name}” is in hand", hint)
@@ -116,7 +119,9 @@ class Banner(QFrame):
         layout.addWidget(self._hint)
         # Two lines of a hint fit, so that what lies below does not jump with the mode.
         self.setMinimumHeight(self._title.sizeHint().height() * 2 + self.fontMetrics().height() * 2)
+        self.setToolTip("What a click on the image does now, and what went wrong.")
         self._message: Mode | None = None
+        self._colour = ""
         self._clock = QTimer(self)
         self._clock.setSingleShot(True)
         self._clock.timeout.connect(self._forget_message)
@@ -158,7 +163,9 @@ class Banner(QFrame):
         self._title.setText(shown.title)
         self._hint.setText(shown.hint)
         self._hint.setVisible(bool(shown.hint))
-        self.setToolTip("What a click on the image does now, and what went wrong.")
+        if shown.colour == self._colour:
+            return
+        self._colour = shown.colour
         red, green, blue, _ = (round(255 * part) for part in rgba(shown.colour, 1.0))
         self.setStyleSheet(
             f"QFrame#pisamBanner {{ border: none; border-left: 5px solid {shown.colour};"
@@ -173,6 +180,7 @@ class StatusLine(QLabel):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWordWrap(True)
+        self.setContentsMargins(6, 0, 6, 2)
         self.setToolTip(
             "Model and device of the last answer, how long it took, and how many image pixels a "
             "pixel of the mask spans: below 1 the mask is finer than the image."

@@ -22,6 +22,7 @@ from napari_pisam.widgets.preview_layers import (
     PREVIEW,
     UNSURE,
     box_vectors,
+    clear_answer,
     relief_limits,
     show_answer,
 )
@@ -46,7 +47,7 @@ class Display:
     """Keeps our layers in line with a session, in both directions.
 
     when_free: see LayerBridge. image: the layer that is segmented; the bridge sets it. closed:
-    nothing is shown any more. drawing: what only the eye reads is still to be drawn.
+    nothing is shown any more.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Display:
     ) -> None:
         self.viewer, self.session = viewer, session
         self._when_free = when_free
-        self.drawing = False
+        self._due, self._at_work = False, 0
         self.names, self._targets = names, targets
         self.helpers = HelperLayers(viewer, made=self._helper_made)
         self.image: Image | None = None
@@ -183,31 +184,44 @@ class Display:
             self._show_clicks(PROMPTS)
             self._show_clicks(CORRECTIONS)
             self._show_boxes()
-        if not self.drawing:
-            self.drawing = True
+        if not self._due:
+            self._due = True
+            self._at_work += 1
             self._when_free(self._draw())
 
+    @property
+    def drawing(self) -> bool:
+        """Whether what only the eye reads is still to be drawn, or others still to be told."""
+        return self._at_work > 0
+
     def _draw(self) -> Iterator[None]:
-        """Mask and colours, as the session has them by then."""
-        # The next moment may come before the window has drawn the points; the one after does not.
-        yield
-        yield
-        self.drawing = False
-        if self.image is None or self.closed:
-            return
-        with self._writes():
-            self._show_answer()
-        yield
-        if self.image is None or self.closed:
-            return
-        with self._writes():
+        """Mask and colours, as the session has them by then, in one picture."""
+        try:
+            # The next moment may come before the window has drawn the points; the one after not.
+            yield
+            yield
+            self._due = False
+            if self.image is None or self.closed:
+                return
+            with self._writes():
+                self._show_answer()
+                for role in (PROMPTS, CORRECTIONS):
+                    layer = self.helpers.find(role)
+                    if layer is not None:
+                        colour_clicks(layer, role)
             for role in (PROMPTS, CORRECTIONS):
-                layer = self.helpers.find(role)
-                if layer is not None:
-                    colour_clicks(layer, role)
-                    if role in self._untold:
-                        tell_changed(layer)
-                self._untold.discard(role)
+                yield
+                self._tell(role)
+        finally:
+            self._at_work -= 1
+
+    def _tell(self, role: str) -> None:
+        """Others who listen to a layer of points hear that they have changed."""
+        layer = self.helpers.find(role)
+        if layer is not None and role in self._untold and not self.closed:
+            with self._writes():
+                tell_changed(layer)
+        self._untold.discard(role)
 
     def _show_clicks(self, role: str) -> None:
         planes = [(key.index, clicks) for key, clicks in self._planes(role)]
@@ -242,6 +256,7 @@ class Display:
         shown = (answer, plane.key if plane else None, self.show_unsure)
         if shown == self._shown or self.image is None:
             return
+        same_plane = bool(self._shown) and self._shown[1] == shown[1]
         self._shown = shown
         if plane is None:
             return
@@ -250,7 +265,9 @@ class Display:
             layer = self.helpers.find(role)
             if layer is None and what is not None:
                 layer = self.helpers.get(role, self.image)
-            if layer is not None:
+            if layer is not None and what is None and same_plane:
+                clear_answer(layer)
+            elif layer is not None:
                 show_answer(layer, self.image, plane.key.index, what)
         self.fit_zoom()
 

@@ -47,18 +47,10 @@ def lattice_frame(image: Image, index: PlaneIndex, lattice: Lattice) -> dict[str
     return frame
 
 
-def apply_frame(layer: Layer, frame: dict[str, Any], *, quietly: bool = False) -> None:
-    """Give an existing layer a frame; what is right already is left alone, it costs a repaint.
-
-    quietly: tell of the last change only, for a layer whose frame concerns nobody but the one who
-    draws it: each telling has the viewer look through every layer.
-    """
-    changes = {name: value for name, value in frame.items() if _differs(layer, name, value)}
-    for number, (name, value) in enumerate(changes.items(), start=1):
-        if quietly and number < len(changes):
-            with getattr(layer.events, name).blocker():
-                setattr(layer, name, value)
-        else:
+def apply_frame(layer: Layer, frame: dict[str, Any]) -> None:
+    """Give an existing layer a frame; what is right already is left alone, it costs a repaint."""
+    for name, value in frame.items():
+        if _differs(layer, name, value):
             setattr(layer, name, value)
 
 

@@ -7,6 +7,8 @@ blue inside, its edge is a line of even width at any zoom, and moving it costs o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +28,7 @@ from napari_pisam.widgets.frames import (
 from napari_pisam.widgets.identity import ROLE
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Vectors
+    from napari.layers import Image, Layer, Vectors
     from napari.utils.colormaps import Colormap
 
 PREVIEW, UNSURE, BOX = "preview", "unsure", "box"
@@ -95,11 +97,29 @@ def show_answer(layer: Image, image: Image, index: PlaneIndex, answer: Answer | 
         sizes = iter(pixels.shape)
         data = pixels.reshape([next(sizes) if position is None else 1 for position in index])
         frame = lattice_frame(image, index, answer.lattice)
-    apply_frame(layer, frame, quietly=True)
+    # Neither its place nor its size concerns the viewer, which would look through the extents of
+    # all layers; and it is drawn once, when all is as it shall be.
+    with blocked(layer, "scale", "translate", "set_data"):
+        apply_frame(layer, frame)
     if data.size > 1 or layer.data.size > 1:
-        # The viewer would look through the extents of all layers, which ours never change.
-        with layer.events.data.blocker():
+        with blocked(layer, "data"):
             layer.data = data
+
+
+def clear_answer(layer: Image) -> None:
+    """Clear a layer where it lies, which costs less than moving it; for the same plane only."""
+    if layer.data.any():
+        with blocked(layer, "data"):
+            layer.data = np.zeros_like(layer.data)
+
+
+@contextmanager
+def blocked(layer: Layer, *names: str) -> Iterator[None]:
+    """Nobody is told of those events meanwhile."""
+    with ExitStack() as stack:
+        for name in names:
+            stack.enter_context(getattr(layer.events, name).blocker())
+        yield
 
 
 def relief_limits(zoom: float, pixel_size: float) -> tuple[float, float]:
