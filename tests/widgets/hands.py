@@ -95,5 +95,11 @@ class Hands:
         QTest.keyClick(self.canvas.native, key, modifier)
         QApplication.processEvents()
 
+    def bright(self) -> Any:
+        """Rows and columns of the canvas that are not dark."""
+        QApplication.processEvents()
+        shown = self.viewer.screenshot(canvas_only=True, flash=False)[..., :3]
+        return np.argwhere(shown.max(2) > 60)
+
     def wait(self) -> None:
         self.widget.wait_idle(PATIENCE_SECONDS)

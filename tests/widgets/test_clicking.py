@@ -272,10 +272,18 @@ def test_other_layers_and_the_switch_leave_the_mouse_to_napari(hands: Hands) -> 
     assert not prompt_of(hands).empty
 
 
-def test_the_ring_shows_the_typical_size(hands: Hands) -> None:
+def test_the_ring_shows_the_typical_size_where_the_mouse_is(hands: Hands) -> None:
+    hands.viewer.mouse_over_canvas = True
     hands.widget.panel.keeping.object_size.setValue(40)
+    hands.move(100, 150)
     assert str(hands.viewer.cursor.style) == "circle"
     assert hands.viewer.cursor.size == 40
+    hands.viewer.reset_view()
+    lit = hands.bright()
+    middle = (lit.min(0) + lit.max(0)) / 2
+    spot = hands.at(100, 150)
+    assert np.allclose(middle, (spot.y(), spot.x()), atol=2)
+    assert np.allclose(np.ptp(lit, axis=0), 40 * hands.widget.bridge.camera.zoom, atol=4)
     hands.click(60, 80)
     hands.wait()
     assert str(hands.viewer.cursor.style) == "crosshair"

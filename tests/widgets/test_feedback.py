@@ -103,3 +103,14 @@ def test_whoever_listens_to_the_prompts_hears_of_a_click_and_of_its_undo(hands: 
     hands.widget.undo()
     hands.wait()
     assert heard[-1:] == [0]
+
+
+def test_there_is_no_ring_before_the_mouse_has_been_on_the_canvas(open_panel: Opener) -> None:
+    hands = open_panel()
+    hands.viewer.mouse_over_canvas = True
+    hands.widget.panel.keeping.object_size.setValue(40)
+    assert not len(hands.bright())
+    hands.move(100, 150)
+    lit = hands.bright()
+    spot = hands.at(100, 150)
+    assert np.allclose((lit.min(0) + lit.max(0)) / 2, (spot.y(), spot.x()), atol=2)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from dataclasses import dataclass
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -35,73 +34,9 @@ from napari_pisam.session.plane import Ask
 from napari_pisam.widgets.prompt_layers import CORRECTIONS, PROMPTS, plane_clicks
 from napari_pisam.widgets.workspace import Workspace
 from tests.session.discs import DiscEngine
+from tests.widgets.chances import HEIGHT, MAY_TAKE_AWAY, WEIGHTS, WIDTH, Chance, chances, names
 
-HEIGHT, WIDTH = 60, 80
 EXAMPLES, STEPS = 20, 120
-
-# How often each action is drawn: most of the time people segment.
-WEIGHTS = {
-    "make_an_object": 8,
-    "click": 4,
-    "answers_arrive": 4,
-    "keep_or_drop": 2,
-    "undo_or_redo": 4,
-    "box": 1,
-    "refine": 2,
-    "object_list": 3,
-    "options": 1,
-    "add_image": 1,
-    "add_labels": 1,
-    "change_a_layer": 8,
-    "delete_a_layer": 3,
-    "delete_all_layers": 1,
-    "move_sliders": 3,
-    "points_by_hand": 4,
-    "choose_image": 1,
-    "choose_target": 1,
-    "put_back": 2,
-    "switch": 1,
-    "an_answer_fails": 1,
-    "close_and_open_again": 1,
-    "go_to_the_other_viewer": 2,
-}
-
-
-@dataclass(frozen=True)
-class Chance:
-    """The numbers that an action may use."""
-
-    y: int
-    x: int
-    pick: int
-    to: int
-    flag: bool
-
-    def of(self, things: Any) -> Any:
-        """One of them, or None."""
-        listed = list(things)
-        return listed[self.pick % len(listed)] if listed else None
-
-
-chances = st.builds(
-    Chance,
-    y=st.integers(-2, HEIGHT + 1),
-    x=st.integers(-2, WIDTH + 1),
-    pick=st.integers(0, 50),
-    to=st.integers(0, 50),
-    flag=st.booleans(),
-)
-# Undo, deleting from the list, the policies that overwrite, and opening anew; nothing else may take
-# a pixel from a kept object.
-MAY_TAKE_AWAY = {
-    "make_an_object",
-    "answers_arrive",
-    "keep_or_drop",
-    "undo_or_redo",
-    "object_list",
-    "close_and_open_again",
-}
-names = st.sampled_from([name for name, weight in WEIGHTS.items() for _ in range(weight)])
 
 
 def kept_in(work: Workspace) -> dict[Any, PackedMask]:
@@ -287,7 +222,9 @@ class LayersMachine(RuleBasedStateMachine):
         elif what == 2:
             layer.visible = not layer.visible
         elif what == 3 and len(layers) < 12:
-            self.viewer.add_layer(Layer.create(*layer.as_layer_data_tuple()))
+            # As napari duplicates: with data of its own.
+            data, *rest = layer.as_layer_data_tuple()
+            self.viewer.add_layer(Layer.create(deepcopy(data), *rest))
         elif what == 4 and all(found is not layer for found in self.other.layers):
             self.other.layers.append(layer)
         elif what == 5:
@@ -317,6 +254,24 @@ class LayersMachine(RuleBasedStateMachine):
             layer.remove_selected()
         elif what == 3:
             layer.data = np.array([row] * (chance.pick % 3), float).reshape(-1, layer.ndim)
+
+    def brush_by_hand(self, chance: Chance) -> None:
+        layer = self.work.bridge.targets.layer
+        if layer is None:
+            return
+        place = (
+            chance.pick % 3,
+            min(max(chance.y, 0), HEIGHT - 1),
+            min(max(chance.x, 0), WIDTH - 1),
+        )
+        layer.brush_size, layer.n_edit_dimensions = 1 + chance.pick, 2 + chance.flag
+        what, label = chance.to % 6, chance.pick % 4
+        if what < 4:
+            # As napari's tools do it: one entry of the history for all of a stroke.
+            with layer.block_history():
+                (layer.paint, layer.fill)[what % 2](place[-layer.ndim :], label)
+        elif layer.visible:
+            (layer.undo, layer.redo)[what - 4]()
 
     # What must hold.
 

@@ -20,6 +20,9 @@ from napari_pisam.session.keeping import (
 from napari_pisam.session.packed import PackedMask
 from napari_pisam.session.plane import PlaneIndex
 
+ObjectKey = tuple[int, PlaneIndex]
+"""Label and plane: one label may go through many planes."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BookEdit:
@@ -43,7 +46,9 @@ class Book:
     """The kept objects of each canvas, in the order in which they were kept."""
 
     def __init__(self) -> None:
-        self._objects: dict[str, dict[tuple[int, PlaneIndex], KeptObject]] = {}
+        self._objects: dict[str, dict[ObjectKey, KeptObject]] = {}
+        # How far each label has ever reached: what a brush added may come back by napari's undo.
+        self._reach: dict[tuple[str, ObjectKey], Window] = {}
 
     def of(self, canvas: str) -> tuple[KeptObject, ...]:
         """The objects kept in one canvas."""
@@ -61,7 +66,8 @@ class Book:
         """Write the labels, then the list; raises CanvasError with nothing changed.
 
         The list then holds what the labels hold: pixels that another edit or a brush has changed
-        in the meantime are not this edit's. Returns what has really changed.
+        in the meantime are not this edit's. An object that loses its last pixel goes from the
+        list. Returns what has really changed.
         """
         objects = self._objects.setdefault(edit.canvas.key, {})
         index, window = edit.labels.index, edit.labels.window
@@ -78,8 +84,11 @@ class Book:
         for come in edit.come:
             objects[come.label, come.index] = come
             touched.add(come.label)
+        held = {key for key, found in objects.items() if found.area}
         for label in touched:
-            self._look_again(edit.canvas, (label, index), window)
+            again = self.look_again(edit.canvas, (label, index), window)
+            if again is not None and not again.area and (label, index) in held:
+                del objects[label, index]
         return BookEdit(
             edit.canvas,
             labels,
@@ -87,23 +96,28 @@ class Book:
             come=tuple(o for key, o in objects.items() if listed.get(key) is not o),
         )
 
-    def _look_again(
-        self, canvas: LabelCanvas, key: tuple[int, PlaneIndex], window: Window | None
-    ) -> None:
-        """Make one object of the list what the labels hold of it; nothing left, it goes."""
-        objects = self._objects[canvas.key]
+    def look_again(
+        self, canvas: LabelCanvas, key: ObjectKey, window: Window | None
+    ) -> KeptObject | None:
+        """Make one object of the list what the labels hold of it, and return it; None for no such.
+
+        window: where its labels may have changed, beyond where it was ever seen. Nothing left of
+        it, its mask is empty.
+        """
+        objects = self._objects.get(canvas.key, {})
         found = objects.get(key)
         if found is None:
-            return
-        around = bounding_window(found.mask, *([] if window is None else [_as_mask(window)]))
+            return None
+        reach = self._reach.get((canvas.key, key))
+        around = bounding_window(found.mask, *(_as_mask(w) for w in (window, reach) if w))
         if around is None:
-            return
+            return found
+        self._reach[canvas.key, key] = around
         held = canvas.read(found.index, around) == found.label
         mask = PackedMask.of(PlacedMask(around.y, around.x, held))
-        if not mask.area:
-            del objects[key]
-        elif mask != found.mask:
-            objects[key] = replace(found, mask=mask)
+        if mask != found.mask and (mask.area or found.area):
+            found = objects[key] = replace(found, mask=mask)
+        return found
 
     def edit(
         self,

@@ -57,17 +57,18 @@ class Restored:
     def labels(self, dtype: np.dtype[Any]) -> LabelArray:
         """The labels that the edits make of an empty array."""
         array = np.zeros(self.identity.shape, dtype)
-        for edit in self.edits:
-            _apply(edit, array)
+        self.write_into(array)
         return array
 
-
-def _apply(edit: LabelEdit, array: LabelArray) -> None:
-    """Write an edit without asking what was there: strokes of a brush are in no journal."""
-    window = edit.window
-    if window is not None:
-        region = array[where(edit.index, window)]
-        region[edit.changed.placed().mask] = edit.new
+    def write_into(self, array: Any) -> None:
+        """The same for an array that takes rectangles of planes, of the identity's shape."""
+        for edit in self.edits:
+            window = edit.window
+            if window is not None:
+                place = where(edit.index, window)
+                region = np.array(array[place])
+                region[edit.changed.placed().mask] = edit.new
+                array[place] = region
 
 
 class Journal:

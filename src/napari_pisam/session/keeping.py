@@ -106,7 +106,7 @@ class LabelEdit:
         return result
 
 
-def _uniform(values: LabelArray) -> int | NDArray[np.int64]:
+def uniform(values: LabelArray) -> int | NDArray[np.int64]:
     """One number for an array that holds only one."""
     wide = values.astype(np.int64)
     if wide.size and (wide == wide[0]).all():
@@ -118,7 +118,7 @@ def edit_between(index: PlaneIndex, window: Window, old: LabelArray, new: LabelA
     """The edit that makes `new` of `old`, both the labels of that rectangle."""
     changed = old != new
     packed = PackedMask.of(PlacedMask(window.y, window.x, changed))
-    return LabelEdit(index, packed, _uniform(old[changed]), _uniform(new[changed]))
+    return LabelEdit(index, packed, uniform(old[changed]), uniform(new[changed]))
 
 
 def cleaned(placed: PlacedMask, cleaning: Cleaning) -> PlacedMask:

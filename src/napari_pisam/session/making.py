@@ -16,6 +16,7 @@ from napari_pisam.session.history import Running
 from napari_pisam.session.keeping import (
     Cleaning,
     KeptObject,
+    LabelEdit,
     Overlap,
     bounding_window,
     cleaned,
@@ -34,7 +35,9 @@ def typical_of(spans: Sequence[int]) -> float | None:
 
     The median of their spans, once there are at least three and the largest tenth is at most 2.5
     times the smallest: where sizes differ more, each object is better looked at on its own.
+    Objects that were erased since have no size.
     """
+    spans = [span for span in spans if span]
     if len(spans) < ALIKE_MIN_OBJECTS:
         return None
     small, middle, large = np.percentile(spans, (10, 50, 90))
@@ -88,6 +91,8 @@ def object_edit(
 
 def removal_edit(book: Book, canvas: LabelCanvas, kept: KeptObject) -> BookEdit:
     """The edit that takes an object out of the labels and the list."""
+    if not kept.area:
+        return BookEdit(canvas, LabelEdit(kept.index, kept.mask, 0, 0), gone=(kept,))
     placed = kept.mask.placed()
     window = Window(placed.y, placed.x, *placed.mask.shape)
     old = canvas.read(kept.index, window)

@@ -67,3 +67,7 @@ class PackedMask:
         if size != -(-height * width // 8):
             raise ValueError(f"A mask of {height} x {width} pixels has {size} bytes.")
         return cls(y, x, height, width, area, bits)
+
+
+NOTHING = PackedMask.of(PlacedMask(0, 0, np.zeros((0, 0), np.bool_)))
+"""No pixel at all."""

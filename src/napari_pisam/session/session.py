@@ -242,6 +242,11 @@ class Session:
             self._edits[step.id] = edit
         self.changed.emit()
 
+    def repainted(self, edit: BookEdit) -> None:
+        """Another hand has changed labels and list, which is no step that is undone here."""
+        self.written.emit(edit)
+        self.changed.emit()
+
     def undo(self) -> None:
         """Take the last step on this plane back, at once; nothing is computed."""
         desk = self._desk
@@ -371,13 +376,8 @@ class Session:
             kept = kept_object(
                 running, answer, desk.plane, label=label, canvas=canvas.key, seconds=spent
             )
-            edit = object_edit(
-                self.book,
-                canvas,
-                kept,
-                mask=final_mask(answer, self.options.cleaning),
-                policy=self.options.overlap,
-            )
+            mask = final_mask(answer, self.options.cleaning)
+            edit = object_edit(self.book, canvas, kept, mask=mask, policy=self.options.overlap)
         except CanvasError as error:
             self._take_back_keep(desk, step_id)
             self.said.emit("error", str(error))

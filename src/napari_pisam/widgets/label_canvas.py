@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from psygnal import Signal
 
 from napari_pisam.geometry import Window
 from napari_pisam.session.canvas import CanvasError, where
 from napari_pisam.session.plane import PlaneIndex
+from napari_pisam.widgets.large_labels import layered_of
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -22,14 +24,26 @@ REFUSALS = (TypeError, ValueError, NotImplementedError, OSError, IndexError)
 
 
 class LayerCanvas:
-    """A labels layer, read and written a rectangle at a time; see LabelCanvas."""
+    """A labels layer, read and written a rectangle at a time; see LabelCanvas.
+
+    Signals, for what others write: painted(strokes as napari's history has them); redrawn(), the
+    layer is drawn anew, after its own undo for one.
+    """
+
+    painted = Signal(object)
+    redrawn = Signal()
 
     def __init__(self, layer: Labels, key: str) -> None:
         self.layer = layer
         self._key = key
+        self._writing = False
+        self._told: tuple[Any, ...] = ()
         self._highest: int | None = None
         self._disconnect = connect(
-            (layer.events.data, self._forget_highest), (layer.events.paint, self._painted)
+            (layer.events.data, self._forget_highest),
+            (layer.events.paint, self._painted),
+            (layer.events.set_data, self._on_set_data),
+            (layer.events.labels_update, self._on_drawn),
         )
 
     @property
@@ -42,6 +56,11 @@ class LayerCanvas:
         """See LabelCanvas."""
         dtype = np.dtype(self.layer.data.dtype)
         return 1 if dtype.kind == "b" else int(np.iinfo(dtype).max)
+
+    @property
+    def empty(self) -> bool:
+        """Whether it holds no label."""
+        return not np.any(self.layer.data)
 
     def close(self) -> None:
         """Listen to the layer no longer."""
@@ -62,9 +81,13 @@ class LayerCanvas:
     def read(self, index: PlaneIndex, window: Window) -> NDArray[Any]:
         """See LabelCanvas."""
         try:
-            return np.array(self.layer.data[where(index, window)])
+            data = self.layer.data[0] if self.layer.multiscale else self.layer.data
+            found = np.array(data[where(index, window)])
         except REFUSALS as error:
             raise CanvasError(_refusal(self.layer, error)) from error
+        if found.shape != (window.height, window.width):
+            raise CanvasError(_refusal(self.layer, "it does not reach as far as the image"))
+        return found
 
     def write(self, index: PlaneIndex, window: Window, values: NDArray[Any]) -> None:
         """See LabelCanvas; napari's own undo holds the change too."""
@@ -79,6 +102,7 @@ class LayerCanvas:
         )
         new = values[changed]
         value = int(new[0]) if (new == new[0]).all() else new.astype(self.layer.data.dtype)
+        self._writing = True
         try:
             self.layer.data_setitem(places, value)
         except REFUSALS as error:
@@ -86,6 +110,8 @@ class LayerCanvas:
             if not np.array_equal(self.read(index, window), values):
                 raise CanvasError(_refusal(self.layer, error)) from error
             self.layer.refresh()
+        finally:
+            self._writing = False
         if self._highest is not None:
             self._highest = max(self._highest, int(new.max()))
 
@@ -98,6 +124,19 @@ class LayerCanvas:
             # Each stroke is a tuple that ends with what was written: a label, or one per pixel.
             written = [int(np.max(stroke[-1], initial=0)) for stroke in event.value]
             self._highest = max([self._highest, *written])
+        if not self._writing:
+            self._told = tuple(event.value)
+            self.painted.emit(self._told)
+
+    def _on_drawn(self, event: Any = None) -> None:
+        """napari tells of a single dab before it writes it, and draws it then."""
+        told, self._told = self._told, ()
+        if told and not self._writing:
+            self.painted.emit(told)
+
+    def _on_set_data(self, event: Any = None) -> None:
+        if not self._writing:
+            self.redrawn.emit()
 
 
 def connect(*pairs: tuple[Any, Callable[..., None]]) -> Callable[[], None]:
@@ -112,7 +151,7 @@ def connect(*pairs: tuple[Any, Callable[..., None]]) -> Callable[[], None]:
     return disconnect
 
 
-def _refusal(layer: Labels, error: Exception) -> str:
+def _refusal(layer: Labels, error: object) -> str:
     if layer.multiscale:
         return (
             f"The labels layer “{layer.name}” is a pyramid, which napari cannot edit: choose "
@@ -152,9 +191,10 @@ class _Slice:
 
 def misfit(layer: Labels, image: Image, shape: tuple[int, ...]) -> str | None:
     """Why a labels layer cannot hold objects of an image; None when it can."""
-    if layer.multiscale:
+    if layer.multiscale and layered_of(layer) is None:
         return _refusal(layer, TypeError())
-    found = tuple(int(n) for n in layer.data.shape)
+    finest = layer.data[0] if layer.multiscale else layer.data
+    found = tuple(int(n) for n in finest.shape)
     if found != shape:
         return (
             f"The labels layer “{layer.name}” has the shape {found}, the image “{image.name}” "

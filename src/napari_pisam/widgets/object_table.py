@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal  # type: ignore[attr-defined]
-from qtpy.QtGui import QColor, QPainter, QPaintEvent
+from qtpy.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from napari_pisam.session.keeping import KeptObject
@@ -18,7 +18,14 @@ TOOLTIPS = (
     "How long it took from the first click to keeping it.",
     "How many clicks, boxes and corrections it took.",
 )
+ERASED = "erased"
+ERASED_TIP = (
+    "Nothing of it is left in the labels. “Correct” opens it again with its clicks, “Delete” "
+    "takes it off the list."
+)
 EMPTY = "Objects that you keep are listed here."
+
+RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
 Colour = tuple[int, int, int]
 Colours = Callable[[KeptObject], Colour | None]
@@ -29,7 +36,16 @@ def cell_of(kept: KeptObject, column: int) -> str:
     """The text of one cell."""
     minutes, seconds = divmod(round(kept.seconds), 60)
     spent = f"{minutes}:{seconds:02}" if minutes else f"{kept.seconds:.1f} s"
-    return (str(kept.label), f"{kept.area:,}", spent, str(kept.clicks))[column]
+    area = f"{kept.area:,}" if kept.area else ERASED
+    return (str(kept.label), area, spent, str(kept.clicks))[column]
+
+
+def count_of(objects: Sequence[KeptObject]) -> str:
+    """How many there are, in words."""
+    erased = sum(not kept.area for kept in objects)
+    count = len(objects) - erased
+    found = f"{count or 'No'} object{'s' * (count != 1)}"
+    return f"{found}, {erased} erased" if erased else found
 
 
 class ObjectModel(QAbstractTableModel):
@@ -68,11 +84,15 @@ class ObjectModel(QAbstractTableModel):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
             return cell_of(kept, index.column())
+        if not kept.area and role == Qt.ItemDataRole.ForegroundRole:
+            return QGuiApplication.palette().placeholderText().color()
+        if not kept.area and role == Qt.ItemDataRole.ToolTipRole:
+            return ERASED_TIP
         if role == Qt.ItemDataRole.DecorationRole and index.column() == 0:
             colour = self.colours(kept)
             return QColor(*colour) if colour is not None else None
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            return RIGHT
         return None
 
     def headerData(  # noqa: N802 - Qt's name
@@ -86,6 +106,8 @@ class ObjectModel(QAbstractTableModel):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
             return COLUMNS[section]
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return RIGHT
         return TOOLTIPS[section] if role == Qt.ItemDataRole.ToolTipRole else None
 
 

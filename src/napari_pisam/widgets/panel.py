@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
@@ -21,7 +22,7 @@ from napari_pisam.widgets.banner import Banner, StatusLine
 from napari_pisam.widgets.keys import Keys
 from napari_pisam.widgets.keys_panel import KeysPanel, to_qt
 from napari_pisam.widgets.model_choice import ModelChoice
-from napari_pisam.widgets.object_table import ObjectTable
+from napari_pisam.widgets.object_table import ObjectTable, count_of
 from napari_pisam.widgets.options_panel import KeepingOptions, LookOptions, form, narrow
 from napari_pisam.widgets.section import Section
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from napari_pisam.widgets.workspace import Workspace
 
 DOCK_MIN_WIDTH = 300
-GRID_COLUMNS = 12
+SPANS = ((12, 12), (6, 6, 6, 6), (7, 7, 10))
+"""Of the buttons in each row, in 24ths of the width."""
 
 
 SECTIONS = (
@@ -117,7 +119,11 @@ class Panel(QWidget):
             "undo": self._button("Undo", "Take the last click or kept object back."),
             "redo": self._button("Redo", "Do again what was undone."),
             "flip": self._button("Flip", "The last correction adds instead of removes."),
-            "box": self._button("Box", "The next drag draws a box round the object."),
+            "box": self._button(
+                "Box",
+                "The next drag draws a box round the object. With a shapes layer selected, its "
+                "shape gives the box.",
+            ),
             "doubt": self._button("Next doubt", "Go to the most doubtful place of the mask."),
             "unsure": self._button(
                 "Show doubt", "Colour the places where the model might as well be wrong."
@@ -137,10 +143,9 @@ class Panel(QWidget):
         )
         grid = QGridLayout()
         grid.setSpacing(4)
-        for row, buttons in enumerate(rows):
-            span = GRID_COLUMNS // len(buttons)
-            for place, button in enumerate(buttons):
-                grid.addWidget(button, row, place * span, 1, span)
+        for row, (buttons, spans) in enumerate(zip(rows, SPANS, strict=True)):
+            for button, place, span in zip(buttons, (0, *accumulate(spans)), spans, strict=False):
+                grid.addWidget(button, row, place, 1, span)
         self.show_keys()
         return grid
 
@@ -181,9 +186,8 @@ class Panel(QWidget):
             self.buttons[name].setEnabled(on)
         self.buttons["box"].setChecked(work.mouse.box_mode)
         self.buttons["unsure"].setChecked(work.bridge.display.show_unsure)
-        count = len(work.objects)
         self.table.objects.show(work.objects)
-        self.objects_title.setText(f"{count or 'No'} object{'s' * (count != 1)}")
+        self.objects_title.setText(count_of(work.objects))
         self.show_choice_of_object()
         self.keeping.show_automatic_size(session.typical_size)
         orphans = work.bridge.targets.orphans

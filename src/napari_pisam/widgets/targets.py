@@ -13,24 +13,29 @@ from napari_pisam.widgets.helper_layers import keeping_selection
 from napari_pisam.widgets.identity import LayerNames, is_in, unwrapped
 from napari_pisam.widgets.image_plane import spatial_shape
 from napari_pisam.widgets.label_canvas import NEW_LABELS_DTYPE, LayerCanvas, misfit
+from napari_pisam.widgets.large_labels import LargeCanvas, LayeredLabels, is_large, layered_of
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
+
+Canvas = LayerCanvas | LargeCanvas
 
 
 class Targets:
     """Which labels layer is written, and those that were.
 
-    Layers that are deleted while they hold kept objects can be put back: `orphans`. Signal:
-    changed(), another layer is chosen or one was deleted.
+    Layers that are deleted while they hold kept objects can be put back: `orphans`. Signals:
+    changed(), another layer is chosen or one was deleted; followed(canvas), a layer is read
+    or written for the first time.
     """
 
     changed = Signal()
+    followed = Signal(object)
 
     def __init__(self, viewer: Any, names: LayerNames) -> None:
         self._viewer = viewer
         self._names = names
-        self._canvases: dict[str, LayerCanvas] = {}
+        self._canvases: dict[str, Canvas] = {}
         self._written: set[str] = set()
         self._made: set[str] = set()
         self.layer: Labels | None = None
@@ -52,14 +57,23 @@ class Targets:
         """The chosen layer's canvas key; None while there is none."""
         return self._names.of(self.layer) if self.layer is not None else None
 
-    def canvas_of(self, layer: Labels) -> LayerCanvas:
+    def canvas_of(self, layer: Labels) -> Canvas:
         """The canvas of a labels layer."""
         key = self._names.of(layer)
         if key not in self._canvases:
-            self._canvases[key] = LayerCanvas(layer, key)
+            large = layered_of(layer)
+            self._canvases[key] = (
+                LargeCanvas(layer, large, key) if large else LayerCanvas(layer, key)
+            )
+            self.followed.emit(self._canvases[key])
         return self._canvases[key]
 
-    def find(self, key: str) -> LayerCanvas | None:
+    @property
+    def canvases(self) -> tuple[Canvas, ...]:
+        """The canvases of all labels layers that are followed."""
+        return tuple(self._canvases.values())
+
+    def find(self, key: str) -> Canvas | None:
         """The canvas of that key, in the viewer or not."""
         return self._canvases.get(key)
 
@@ -69,6 +83,8 @@ class Targets:
         if layer is self.layer and layer is not None:
             return
         before, self.layer = self.layer, layer
+        if layer is not None:
+            self.canvas_of(layer)
         self._drop_unused(before)
         self.changed.emit()
 
@@ -125,19 +141,25 @@ class Targets:
         if layer is not None and self._names.of(layer) in self._made and layer.ndim == image.ndim:
             apply_frame(layer, same_frame(image))
 
-    def add(self, image: Image, labels: np.ndarray[Any, Any]) -> Labels:
+    def add(self, image: Image, labels: np.ndarray[Any, Any] | LayeredLabels) -> Labels:
         """A new layer with those labels, chosen."""
         layer = self._new(image, labels)
         self.choose(layer)
         self._written.add(self._names.of(layer))
         return layer
 
-    def _new(self, image: Image, labels: np.ndarray[Any, Any] | None = None) -> Labels:
+    def _new(
+        self, image: Image, labels: np.ndarray[Any, Any] | LayeredLabels | None = None
+    ) -> Labels:
         from napari.layers import Labels as LabelsLayer
 
         if labels is None:
-            labels = np.zeros(spatial_shape(image), NEW_LABELS_DTYPE)
-        layer: Labels = LabelsLayer(labels, name=f"{image.name} objects", **same_frame(image))
+            labels = empty_labels(spatial_shape(image), NEW_LABELS_DTYPE)
+        data = labels.levels if isinstance(labels, LayeredLabels) else labels
+        large = isinstance(labels, LayeredLabels)
+        layer: Labels = LabelsLayer(
+            data, name=f"{image.name} objects", multiscale=large, **same_frame(image)
+        )
         self._made.add(self._names.of(layer))
         with keeping_selection(self._viewer):
             self._viewer.layers.insert(self._place_above(image), layer)
@@ -153,6 +175,14 @@ class Targets:
         if layer is None or not is_in(layer, self._viewer.layers):
             return
         key = self._names.of(layer)
-        if key in self._made and key not in self._written and not np.any(layer.data):
+        if key in self._made and key not in self._written and self.canvas_of(layer).empty:
             self._made.discard(key)
+            self._canvases.pop(key).close()
             self._viewer.layers.remove(layer)
+
+
+def empty_labels(
+    shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> np.ndarray[Any, Any] | LayeredLabels:
+    """Zeros: an array, which brushes can edit, or a pyramid where that is too large to be shown."""
+    return LayeredLabels(shape, dtype) if is_large(shape) else np.zeros(shape, dtype)

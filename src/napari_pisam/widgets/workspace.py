@@ -14,22 +14,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
-from napari_pisam.geometry import Window
-from napari_pisam.prompts import Box, Click, PlacedMask
+from napari_pisam.prompts import Box, Click
 from napari_pisam.session.book import BookEdit
 from napari_pisam.session.journal import ImageIdentity, Journal, Restored, restorable
 from napari_pisam.session.keeping import KeptObject, LabelEdit
+from napari_pisam.session.packed import NOTHING
+from napari_pisam.widgets.hand_edits import HandEdits
 from napari_pisam.widgets.identity import is_in
 from napari_pisam.widgets.image_plane import spatial_shape
 from napari_pisam.widgets.keys import Keys
 from napari_pisam.widgets.layer_bridge import LayerBridge
 from napari_pisam.widgets.mouse import Mouse
 from napari_pisam.widgets.pacing import at_once
+from napari_pisam.widgets.prompt_layers import PROMPTS
+from napari_pisam.widgets.refining import box_of_shapes, pointed_label
+from napari_pisam.widgets.targets import empty_labels
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Labels
+    from napari.layers import Image, Shapes
 
 STATE_VARIABLE = "PISAM_STATE_DIR"
+RING_PIXELS = 9.0
+RING_MOVES = 2
+"""With its second move the mouse is where the ring is drawn; before the first it is nowhere."""
 
 
 def state_folder() -> Path:
@@ -62,9 +69,13 @@ class Workspace:
         when_free: Callable[[Iterator[None]], None] = at_once,
     ) -> None:
         self.journal = Journal(folder or state_folder())
+        self._when_free = when_free
         self.bridge = LayerBridge(viewer, when_free=when_free)
         self.session = self.bridge.session
         self.viewer = self.bridge.viewer
+        self.hand_edits = HandEdits(
+            self.viewer, self.session, self.bridge.targets, when_free=when_free
+        )
         self.mouse = Mouse(
             self.bridge, clicked=self._clicked, boxed=self._boxed, hovered=self._hover
         )
@@ -80,7 +91,7 @@ class Workspace:
             "unsure": self.toggle_unsure,
         }
         self.keys = Keys(self.viewer, self.commands, keys or {})
-        self._place = 0
+        self._place, self._moves = 0, 0
         self._identities: dict[str, ImageIdentity] = {}
         self._closed = False
         self.session.said.connect(self.said.emit)
@@ -121,9 +132,36 @@ class Workspace:
             self.session.drop()
 
     def toggle_box_mode(self) -> None:
-        """The next drag draws a box, or moves the picture again."""
+        """The next drag draws a box, or moves the picture again.
+
+        While a shapes layer with shapes is selected, its shape gives the box.
+        """
+        shapes = self.shapes
+        if shapes is not None:
+            self._box_of(shapes)
+            return
         self.mouse.box_mode = not self.mouse.box_mode
         self.changed.emit()
+
+    @property
+    def shapes(self) -> Shapes | None:
+        """The selected shapes layer, if it has shapes in it."""
+        from napari.layers import Shapes as ShapesLayer
+
+        active = self.viewer.layers.selection.active
+        return active if isinstance(active, ShapesLayer) and len(active.data) else None
+
+    def _box_of(self, shapes: Shapes) -> None:
+        image, plane = self.bridge.image, self.session.plane
+        if image is None or plane is None:
+            return
+        box = box_of_shapes(shapes, image, plane.key.index)
+        if box is None:
+            self.said.emit("info", "Draw a rectangle on the plane that is shown first.")
+            return
+        # On with clicks.
+        self.viewer.layers.selection.active = self.bridge.helpers.find(PROMPTS) or image
+        self._boxed(box)
 
     def toggle_unsure(self) -> None:
         """Show or hide where the model is unsure."""
@@ -149,56 +187,23 @@ class Workspace:
 
     def refine_under_cursor(self) -> None:
         """Start from the label under the mouse, of whichever labels layer shows one there."""
-        plane = self.session.plane
-        click = self.bridge.pixel(self.viewer.cursor.position) if plane is not None else None
-        if plane is None or click is None or not plane.holds(click):
+        plane, image, targets = self.session.plane, self.bridge.image, self.bridge.targets
+        if plane is None or image is None:
             self.said.emit("info", "Point at a label of the image to refine it.")
             return
-        row, col = round(click.y), round(click.x)
-        for layer in self._labels_to_refine():
-            found = self._label_mask(layer, row, col)
-            if found is None:
-                continue
-            label, mask = found
-            self._refine(layer, label, mask)
+        found = pointed_label(
+            targets, image, plane.key.index, self.viewer.cursor.position, dims=self.viewer.dims
+        )
+        if found is None:
+            self.said.emit("info", "There is no label under the mouse.")
             return
-        self.said.emit("info", "There is no label under the mouse.")
-
-    def _labels_to_refine(self) -> list[Labels]:
-        """Labels layers over this image, the chosen one first."""
-        image, target = self.bridge.image, self.bridge.targets.layer
-        if image is None:
-            return []
-        shape = spatial_shape(image)
-        layers = [
-            layer
-            for layer in self.bridge.targets.layers()
-            if layer.visible and not layer.multiscale and tuple(layer.data.shape) == shape
-        ]
-        return sorted(layers, key=lambda layer: layer is not target)
-
-    def _label_mask(self, layer: Labels, row: int, col: int) -> tuple[int, PlacedMask] | None:
-        """The label at a pixel of the plane and its mask there; None for background."""
-        plane = self.session.plane
-        if plane is None:
-            return None
-        canvas = self.bridge.targets.canvas_of(layer)
-        index, source = plane.key.index, plane.source
-        label = int(canvas.read(index, Window(row, col, 1, 1))[0, 0])
-        if not label:
-            return None
-        whole = canvas.read(index, Window(0, 0, source.height, source.width))
-        return label, PlacedMask(0, 0, whole == label).cropped()
-
-    def _refine(self, layer: Labels, label: int, mask: PlacedMask) -> None:
-        targets, plane = self.bridge.targets, self.session.plane
-        own = layer is targets.layer
-        key = targets.canvas_of(layer).key
-        kept = self.session.book.find(key, label, plane.key.index) if plane else None
-        if own and kept is not None and kept.mask.placed() == mask:
+        own, key = found.layer is targets.layer, targets.canvas_of(found.layer).key
+        kept = self.session.book.find(key, found.label, plane.key.index)
+        if own and kept is not None and kept.mask.placed() == found.mask:
             self.session.reopen(kept)
         else:
-            self.session.refine(mask, label=label if own else None, canvas=key if own else None)
+            label, canvas = (found.label, key) if own else (None, None)
+            self.session.refine(found.mask, label=label, canvas=canvas)
 
     # Kept objects.
 
@@ -262,15 +267,17 @@ class Workspace:
             self.said.emit("error", "Choose the image that these objects belong to first.")
             return
         wide = max((o.label for o in found.objects), default=0) > np.iinfo(np.uint16).max
-        labels = found.labels(np.dtype(np.uint32 if wide else np.uint16))
+        labels = empty_labels(found.identity.shape, np.dtype(np.uint32 if wide else np.uint16))
+        found.write_into(labels)
         layer = self.bridge.targets.add(image, labels)
         canvas = self.bridge.targets.canvas_of(layer)
         name = self.bridge.names.of(image)
+        for edit in found.edits:
+            self._on_written(BookEdit(canvas, edit))
         for kept in found.objects:
             again = replace(kept, canvas=canvas.key, image=name)
-            edit = BookEdit(canvas, LabelEdit(kept.index, kept.mask, 0, kept.label), come=(again,))
-            self.session.book.apply(edit)
-            self._on_written(edit)
+            listed = BookEdit(canvas, LabelEdit(kept.index, NOTHING, 0, 0), come=(again,))
+            self._on_written(self.session.book.apply(listed))
         self.said.emit("info", f"{len(found.objects)} objects are back in “{layer.name}”.")
         self.changed.emit()
 
@@ -297,6 +304,12 @@ class Workspace:
 
     def _hover(self, click: Click | None) -> None:
         """Say what a click would do here."""
+        if self._moves < RING_MOVES:
+            self._moves += 1
+            if self._moves == RING_MOVES:
+                self.refresh_cursor()
+            else:
+                self._when_free(self._make_ring())
         running = self.session.running
         answer = running.answer if running is not None else None
         if click is None or answer is None or self.session.plane is None:
@@ -340,9 +353,21 @@ class Workspace:
             cursor.style = active.cursor if is_in(active, self.viewer.layers) else "standard"
             return
         size = self.session.typical_size
-        if running.untouched and size is not None and self.bridge.image is not None:
+        placed = self._moves >= RING_MOVES
+        if running.untouched and size is not None and self.bridge.image is not None and placed:
             spacing = float(np.mean(np.abs(np.asarray(self.bridge.image.scale)[-2:])))
             cursor.size = size * spacing
             cursor.style = "circle"
         else:
             cursor.style = "crosshair"
+
+    def _make_ring(self) -> Iterator[None]:
+        """Have napari make its ring, too small to be seen in the corner where it then lies.
+
+        Making and drawing the first one takes long; the next move puts it where the mouse is.
+        """
+        self.viewer.cursor.size = RING_PIXELS / float(self.bridge.camera.zoom)
+        self.viewer.cursor.style = "circle"
+        yield
+        yield
+        self.refresh_cursor()

@@ -1,0 +1,160 @@
+"""Labels that are painted with napari's own tools: the list of objects and the journal follow.
+
+A stroke is looked at once it has ended. An undo of napari's tells no place, so that all objects
+of the layer are looked at, one at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pisam.session.book import BookEdit
+from napari_pisam.session.canvas import CanvasError, LabelCanvas
+from napari_pisam.session.strokes import Stroke, painted, redrawn, strokes_in
+from napari_pisam.widgets.label_canvas import LayerCanvas
+
+if TYPE_CHECKING:
+    from napari_pisam.session.session import Session
+    from napari_pisam.widgets.targets import Targets
+
+
+class HandEdits:
+    """Tells a session what others write into its labels.
+
+    viewer: the one whose sliders may be the reason that a layer is drawn anew. when_free: see
+    LayerBridge.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        session: Session,
+        targets: Targets,
+        *,
+        when_free: Callable[[Iterator[None]], None],
+    ) -> None:
+        self._viewer, self._session = viewer, session
+        self._when_free = when_free
+        self._painted: list[tuple[LayerCanvas, Sequence[Any]]] = []
+        self._stale: list[LayerCanvas] = []
+        # Painted before the first object: a journal begins with an object.
+        self._early: dict[str, list[Stroke]] = {}
+        self._planes: dict[str, tuple[Any, ...]] = {}
+        self._working = False
+        for canvas in targets.canvases:
+            self._follow(canvas)
+        targets.followed.connect(self._follow)
+        session.written.connect(self._on_written)
+
+    def _follow(self, canvas: LabelCanvas) -> None:
+        if not isinstance(canvas, LayerCanvas):
+            # A pyramid, which napari's tools cannot write.
+            return
+        self._planes[canvas.key] = self._shown()
+        canvas.painted.connect(lambda atoms: self._on_painted(canvas, atoms))
+        canvas.redrawn.connect(lambda: self._on_redrawn(canvas))
+
+    def _shown(self) -> tuple[Any, ...]:
+        dims = self._viewer.dims
+        return (tuple(dims.point), tuple(dims.order), dims.ndisplay)
+
+    def _on_painted(self, canvas: LayerCanvas, atoms: Sequence[Any]) -> None:
+        if not any(atoms is waiting for _, waiting in self._painted):
+            self._painted.append((canvas, atoms))
+            self._soon()
+
+    def _on_redrawn(self, canvas: LayerCanvas) -> None:
+        """An undo of napari's draws the plane anew; so does a slider, which changes no label."""
+        before, self._planes[canvas.key] = self._planes[canvas.key], self._shown()
+        if before == self._planes[canvas.key] and canvas not in self._stale:
+            self._stale.append(canvas)
+            self._soon()
+
+    def _soon(self) -> None:
+        if not self._working:
+            self._working = True
+            self._when_free(self._work())
+
+    def _work(self) -> Iterator[None]:
+        yield
+        book = self._session.book
+        while self._painted or self._stale:
+            if self._painted:
+                canvas, atoms = self._painted.pop(0)
+                for stroke in strokes_of(atoms):
+                    self._tell_stroke(canvas, stroke)
+                    yield
+                continue
+            canvas = self._stale.pop(0)
+            for listed in book.of(canvas.key):
+                found = book.find(canvas.key, listed.label, listed.index)
+                if found is not None:
+                    self._tell(redrawn, canvas, found)
+                    yield
+        self._working = False
+
+    def _tell_stroke(self, canvas: LayerCanvas, stroke: Stroke) -> None:
+        if self._session.book.of(canvas.key):
+            self._tell(painted, canvas, stroke)
+        else:
+            self._early.setdefault(canvas.key, []).append(stroke)
+
+    def _tell(self, look: Callable[..., BookEdit | None], canvas: LayerCanvas, what: Any) -> None:
+        try:
+            edit = look(self._session.book, canvas, what)
+        except CanvasError:
+            # The layer's array is another by now: whoever keeps an object there is told.
+            return
+        if edit is not None:
+            self._session.repainted(edit)
+
+    def _on_written(self, edit: BookEdit) -> None:
+        canvas = edit.canvas
+        if isinstance(canvas, LayerCanvas):
+            for stroke in self._early.pop(canvas.key, ()):
+                self._tell_stroke(canvas, stroke)
+
+
+def strokes_of(atoms: Sequence[Any]) -> list[Stroke]:
+    """What one entry of a labels layer's history has written, plane by plane.
+
+    atoms: (indices, old, new), or since napari 0.9 also (slices, mask or None, old, new label).
+    """
+    parts = [part for atom in atoms if (part := _part(atom)) is not None]
+    if not parts:
+        return []
+    start = np.min([low for low, _, _ in parts], axis=0)
+    stop = np.max([high for _, high, _ in parts], axis=0)
+    touched = np.zeros(stop - start, np.bool_)
+    for _, _, put in parts:
+        put(touched, start)
+    labels = frozenset(int(v) for atom in atoms for v in np.unique(atom[-1]))
+    return strokes_in(touched, start.tolist(), labels)
+
+
+Put = Callable[[NDArray[np.bool_], NDArray[np.int64]], None]
+
+
+def _part(atom: Any) -> tuple[list[int], list[int], Put] | None:
+    """First place, the one after the last, and what marks its pixels in a block."""
+    if len(atom) == 4:
+        slices, mask = atom[0], atom[1]
+        low, high = [int(s.start) for s in slices], [int(s.stop) for s in slices]
+
+        def put_block(touched: NDArray[np.bool_], start: NDArray[np.int64]) -> None:
+            where = tuple(slice(a - s, b - s) for a, b, s in zip(low, high, start, strict=True))
+            touched[where] |= True if mask is None else mask
+
+        return low, high, put_block
+    places = [np.asarray(axis).ravel() for axis in np.broadcast_arrays(*atom[0])]
+    if not places or not places[0].size:
+        return None
+
+    def put_pixels(touched: NDArray[np.bool_], start: NDArray[np.int64]) -> None:
+        touched[tuple(axis - s for axis, s in zip(places, start, strict=True))] = True
+
+    return [int(a.min()) for a in places], [int(a.max()) + 1 for a in places], put_pixels
