@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks import large
 from benchmarks.plain import published_decode, random_pisam
 from napari_pisam import Click, Prompt, Window, load_predictor
 from napari_pisam.images.intensity import IntensityWindow
@@ -180,6 +181,13 @@ def shell_segment() -> Timed:
     return _process([*command, "-o", str(folder / "labels.tif")])
 
 
+def shell_large(make: Callable[[], Path]) -> Timed:
+    """The whole process `pisam segment` on an image of 21 GB: what counts is its memory."""
+    image = make()
+    command = ["-m", "napari_pisam.cli", "segment", str(image), "--point", "51300,51300"]
+    return _process([*command, "-o", str(image.with_name("labels.tif"))])
+
+
 def shell_imports() -> Timed:
     """What that process imports, alone."""
     return _process(["-c", "import napari_pisam.cli.cutting, napari_pisam.images.labels"])
@@ -204,6 +212,8 @@ CASES: dict[str, Callable[[], Timed]] = {
     "tiny: correction": tiny_correction,
     "tiny: pisam segment, process": shell_segment,
     "tiny: pisam segment, imports": shell_imports,
+    "tiny: pisam segment, pyramid of 21 GB, process": lambda: shell_large(large.pyramid),
+    "tiny: pisam segment, flat file of 21 GB, process": lambda: shell_large(large.flat),
     "import napari_pisam, process": lambda: _process(["-c", "import napari_pisam"]),
     "tiny: first click, 2k image": lambda: tiny_first_click(2048),
     "tiny: first click, 8k image": lambda: tiny_first_click(8192),

@@ -107,6 +107,8 @@ def _check_files(image: str, output: Path, overlay: Path | None) -> None:
             continue
         if path.resolve() == Path(image).resolve():
             raise BadOptionError(f"'{path}' is the image itself: give the result another name.")
+        if path.is_dir():
+            raise BadOptionError(f"'{path}' is a folder: give the name of a file.")
         check_writable(path.parent)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
+from napari_pisam.images import sparse_labels
 from napari_pisam.images.files import open_source
 from napari_pisam.images.lazy import LazyArray
 from napari_pisam.images.source import ImageError
@@ -36,7 +37,7 @@ PALETTE = np.array(
     ],
     np.uint8,
 )
-TILE = 256
+TILE = sparse_labels.SIDE
 # What a TIFF with offsets of 32 bits can hold, some room for the rest of it left.
 CLASSIC_BYTES = 2**32 - 2**25
 # One pixel of outline for so many pixels of the picture's longer side.
@@ -161,30 +162,30 @@ def _write_sparse(path: str | Path, labels: SparseLabels) -> None:
         tifffile.TiffWriter(file, bigtiff=labels.size * dtype.itemsize > CLASSIC_BYTES) as tiff,
     ):
         tiff.write(
-            _encoded(first, dtype),
+            _encoded(labels, first, dtype),
             shape=first.shape,
             subifds=len(others),
             metadata={"content": LABELS_MARK},
             **options,
         )
         for level in others:
-            tiff.write(_encoded(level, dtype), shape=level.shape, subfiletype=1, **options)
+            tiff.write(_encoded(labels, level, dtype), shape=level.shape, subfiletype=1, **options)
 
 
-def _encoded(level: LazyArray, dtype: np.dtype[Any]) -> Iterator[bytes]:
-    """The compressed tiles of a level, row by row; most of them hold nothing."""
+def _encoded(labels: SparseLabels, level: LazyArray, dtype: np.dtype[Any]) -> Iterator[bytes]:
+    """The compressed tiles of a level of the labels, row by row; most of them hold nothing."""
     *planes, height, width = level.shape
+    down, across = getattr(level, "factors", (1, 1))
+    written = {(*plane, y // down, x // across) for *plane, y, x in labels.tiles}
     nothing = zlib.compress(bytes(TILE * TILE * dtype.itemsize))
-    for plane, y in product(np.ndindex(*planes), range(0, height, TILE)):
-        band = np.asarray(level[(*plane, slice(y, y + TILE))], dtype)
-        for x in range(0, width, TILE):
-            part = band[:, x : x + TILE]
-            if not part.any():
-                yield nothing
-                continue
-            tile = np.zeros((TILE, TILE), dtype)
-            tile[: part.shape[0], : part.shape[1]] = part
-            yield zlib.compress(tile.tobytes())
+    for plane, y, x in product(np.ndindex(*planes), range(0, height, TILE), range(0, width, TILE)):
+        if (*plane, y // TILE, x // TILE) not in written:
+            yield nothing
+            continue
+        part = np.asarray(level[(*plane, slice(y, y + TILE), slice(x, x + TILE))], dtype)
+        tile = np.zeros((TILE, TILE), dtype)
+        tile[: part.shape[0], : part.shape[1]] = part
+        yield zlib.compress(tile.tobytes())
 
 
 def write_png(path: str | Path, rgb8: NDArray[np.uint8]) -> None:

@@ -35,6 +35,11 @@ class SparseLabels:
         """What it takes in memory."""
         return len(self._tiles) * SIDE * SIDE * self.dtype.itemsize
 
+    @property
+    def tiles(self) -> frozenset[tuple[int, ...]]:
+        """Where something was written: the plane, and the row and column of the tile."""
+        return frozenset(self._tiles)
+
     def __getitem__(self, key: Any) -> NDArray[Any]:
         wanted, kept = places_of(key, self.shape)
         *planes, rows, cols = (np.array(places, np.int64) for places in wanted)

@@ -46,7 +46,7 @@ class Thinned:
         plane: tuple[int, int],
         nearest: bool = False,
     ) -> None:
-        self._array, self._factors, self._plane, self._nearest = array, factors, plane, nearest
+        self._array, self.factors, self._plane, self._nearest = array, factors, plane, nearest
         # Planes are made one by one; what lies behind rows and columns (colours) is made with them.
         self._outer = tuple(a for a in range(max(plane)) if a not in plane)
         shape = [int(n) for n in array.shape]
@@ -146,7 +146,7 @@ class Thinned:
     def _blocks(self, wanted: Places) -> Iterator[tuple[range, range]]:
         """Pieces of a rectangle, on a grid that is the same for every rectangle."""
         cuts = []
-        for axis, factor in zip(self._plane, self._factors, strict=True):
+        for axis, factor in zip(self._plane, self.factors, strict=True):
             places, side = wanted[axis], max(1, BLOCK // factor)
             edges = [places.start, *range(places.start // side * side + side, places.stop, side)]
             cuts.append(
@@ -157,7 +157,7 @@ class Thinned:
     def _fill(self, out: NDArray[Any], wanted: Places, block: tuple[range, range]) -> None:
         source = [as_slice(places) for places in wanted]
         target = [slice(None)] * self.ndim
-        for axis, factor, places in zip(self._plane, self._factors, block, strict=True):
+        for axis, factor, places in zip(self._plane, self.factors, block, strict=True):
             step = factor if self._nearest else max(1, factor // SAMPLES)
             source[axis] = slice(places.start * factor + step // 2, places.stop * factor, step)
             first = wanted[axis].start
