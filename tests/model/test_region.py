@@ -7,14 +7,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_pisam.model import region as region_module
+from napari_pisam.model.cells import cut, grown, strips
 from napari_pisam.model.config import CONFIGS
 from napari_pisam.model.decoder import PiDecoder, PromptState
 from napari_pisam.model.deform import Region
+from napari_pisam.model.layers import normalise
 from napari_pisam.model.region import (
     HEAD_MARGIN,
     answer_region,
-    cut,
-    grown,
     head_on,
     laid_over,
     object_feature_on,
@@ -49,19 +50,56 @@ def state_of(seed: int) -> PromptState:
     left=st.integers(0, 15),
     height=st.integers(1, 16),
     width=st.integers(1, 16),
+    values=st.sampled_from([1, 2**13, 2**20]),
 )
-def test_the_region_of_the_high_resolution_answer_equals_that_of_the_whole(
-    decoder: PiDecoder, top: int, left: int, height: int, width: int
+def test_the_region_of_the_high_resolution_answer_equals_that_of_the_whole_in_strips_of_any_height(
+    decoder: PiDecoder, top: int, left: int, height: int, width: int, values: int
 ) -> None:
     region = Region(top, left, min(height, SIDE - top), min(width, SIDE - left))
     state = state_of(top)
-    pixels = torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(left))
-    with torch.no_grad():
-        whole = decoder.head(decoder.object_feature(state), decoder.rgb_embed(pixels))
+    pixels = 255 * torch.rand(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(left))
+    with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(region_module, "_HEAD_VALUES", {"cpu": values})
+        rgb = decoder.rgb_embed(normalise(pixels))
+        whole = decoder.head(decoder.object_feature(state), rgb)
         margins = grown(region, HEAD_MARGIN, SIDE)
-        feature = object_feature_on(decoder.mask_aspp, state, margins)
+        embedder, given = decoder.mask_aspp, (state.mask_feature, state.low_res_logits)
+        feature = object_feature_on(embedder, embedder.start(*given), margins)
         part = head_on(decoder, feature, pixels, region=region, margins=margins)
     assert torch.allclose(part, cut(whole, region, SIZE // SIDE), atol=1e-4)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    top=st.integers(0, 15),
+    left=st.integers(0, 15),
+    height=st.integers(1, 16),
+    width=st.integers(1, 16),
+)
+def test_the_region_of_the_corrected_feature_equals_that_of_the_whole(
+    decoder: PiDecoder, top: int, left: int, height: int, width: int
+) -> None:
+    region = Region(top, left, min(height, SIDE - top), min(width, SIDE - left))
+    state = state_of(left)
+    clicks = {
+        "clicks_xy_unit": torch.tensor([[[0.1, 0.8], [0.6, 0.3]]]),
+        "click_labels": torch.tensor([[1, 0]]),
+    }
+    with torch.no_grad():
+        feature = decoder.object_feature(state)
+        whole = decoder.correct(feature, state, **clicks)
+        part = decoder.correct(feature, state, **clicks, region=region)
+    assert not torch.allclose(whole, feature, atol=1e-2)
+    assert torch.allclose(part, cut(whole, region), atol=1e-5)
+
+
+def test_strips_partition_their_region() -> None:
+    region = Region(3, 2, 10, 5)
+    covered = torch.zeros(SIDE, SIDE)
+    for strip in strips(region, 4):
+        cut(covered, strip).add_(1)
+    assert covered.sum() == 50
+    assert (cut(covered, region) == 1).all()
 
 
 def test_the_region_holds_the_likely_mask_and_every_prompt() -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from napari_pisam import Box, Click, PlacedMask, Prompt, Window
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ImageError
+from napari_pisam.model.deform import Region
 from napari_pisam.predict.cache import EmbeddingCache
 from napari_pisam.predict.looks import Look, LookPolicy, extent_in, next_window, window_of
 from napari_pisam.predict.predictor import MaskResult, Predictor
@@ -170,6 +171,28 @@ def test_looking_only_where_the_answer_can_be_changes_no_pixel_of_the_mask(
     assert np.allclose(a.logits[there, there], b.logits[there, there], atol=1e-4)
     assert not np.array_equal(a.logits, b.logits)
     assert (b.logits[:8] < 0).all()
+
+
+def test_after_idle_steps_a_first_correction_makes_the_object_feature_no_more(
+    toy: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedding, prompt = toy.embed(picture()), Prompt(points=(Click(40, 40),))
+    corrected = replace(prompt, corrections=(Click(20, 30, True),))
+    alone = Predictor(toy_model(), name="toy", dtype="float32")
+    expected = alone.predict(embedding, corrected).logits
+    monkeypatch.setattr(
+        "napari_pisam.predict.decoding.answer_region", lambda *_: Region(4, 4, 5, 5)
+    )
+    toy.predict(embedding, prompt)
+    given_up = toy.ready_steps()
+    next(given_up)
+    given_up.close()
+    assert len(list(toy.ready_steps())) > 4
+    monkeypatch.setattr(toy.model.mask_decoder, "object_feature", lambda *_: pytest.fail("made"))
+    there = slice(4 * 4, 9 * 4)
+    answer = toy.predict(embedding, corrected).logits
+    assert np.allclose(answer[there, there], expected[there, there], atol=1e-4)
+    assert not list(toy.ready_steps())
 
 
 def test_sams_own_decoder_takes_corrections_as_points(toy_sam: Predictor) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_pisam.model.config import DecoderKind, ModelConfig
+from napari_pisam.model.deform import Region
 from napari_pisam.model.interactor import PreciseInteractor
 from napari_pisam.model.layers import DeformableConv, LayerNorm2d, rgb_embedding, upscale
 
@@ -70,9 +71,14 @@ class ObjectEmbedder(nn.Module):
 
     def forward(self, mask_feature: Tensor, low_res_logits: Tensor) -> Tensor:
         """(B, C, L, L), (B, 1, L, L) -> (B, C, L, L)."""
-        x = self.mask_embedding(torch.cat([mask_feature, low_res_logits], 1))
+        x = self.start(mask_feature, low_res_logits)
         out: Tensor = self.conv_out(torch.cat([x, self.aspp1(x), self.aspp2(x)], 1))
         return out
+
+    def start(self, mask_feature: Tensor, low_res_logits: Tensor) -> Tensor:
+        """What the deformable branches sample: (B, C, L, L), (B, 1, L, L) -> (B, C, L, L)."""
+        x: Tensor = self.mask_embedding(torch.cat([mask_feature, low_res_logits], 1))
+        return x
 
 
 class _DeformableBranch(nn.Module):
@@ -102,7 +108,10 @@ class PiDecoder(MaskDecoder):  # type: ignore[misc]  # the package is untyped
     """SAM's mask decoder with HQ-SAM's token (kind "hq") and Pi-SAM's modules (kind "pi").
 
     The parameters carry the published names; `rgb_embed` is trained and saved with them here.
+    head_channels: of the high-resolution head and the RGB embedding.
     """
+
+    head_channels = 8
 
     def __init__(self, config: ModelConfig, kind: DecoderKind = "pi") -> None:
         transformer = TwoWayTransformer(
@@ -112,6 +121,8 @@ class PiDecoder(MaskDecoder):  # type: ignore[misc]  # the package is untyped
             num_heads=config.decoder_heads,
         )
         super().__init__(transformer_dim=config.dim, transformer=transformer)
+        # the same norm in fewer passes
+        self.output_upscaling[1] = LayerNorm2d(config.dim // 4)
         self.config, self.kind = config, kind
         self.click_order: ClickOrder = "xy"
         self.interacts = kind == "pi"
@@ -136,13 +147,14 @@ class PiDecoder(MaskDecoder):  # type: ignore[misc]  # the package is untyped
             LayerNorm2d(feature), nn.Conv2d(feature, feature, 3, padding=1), nn.GELU()
         )
         self.mask_aspp = ObjectEmbedder(feature)
-        self.output_upscaling_2 = upscale(feature, feature // 2, 8)
+        n = self.head_channels
+        self.output_upscaling_2 = upscale(feature, feature // 2, n)
         self.out_act = nn.Sequential(
-            LayerNorm2d(8),
-            nn.Conv2d(8, 8, 3, padding=1),
-            LayerNorm2d(8),
+            LayerNorm2d(n),
+            nn.Conv2d(n, n, 3, padding=1),
+            LayerNorm2d(n),
             nn.GELU(),
-            nn.Conv2d(8, 1, 3, padding=1),
+            nn.Conv2d(n, 1, 3, padding=1),
         )
         self.interact_2 = PreciseInteractor(feature, self.config.low)
         self.rgb_embed = rgb_embedding()
@@ -201,16 +213,26 @@ class PiDecoder(MaskDecoder):  # type: ignore[misc]  # the package is untyped
         return out
 
     def correct(
-        self, feature: Tensor, state: PromptState, *, clicks_xy_unit: Tensor, click_labels: Tensor
+        self,
+        feature: Tensor,
+        state: PromptState,
+        *,
+        clicks_xy_unit: Tensor,
+        click_labels: Tensor,
+        region: Region | None = None,
     ) -> Tensor:
-        """The object feature after correction clicks; see PreciseInteractor.
+        """The object feature after correction clicks, whole or of a region; see PreciseInteractor.
 
         With click_order "yx" the interactor gets (y, x), as published training gave it.
         """
         if self.click_order == "yx":
             clicks_xy_unit = clicks_xy_unit.flip(-1)
         out: Tensor = self.interact_2(
-            feature, state.output_token, clicks_xy_unit=clicks_xy_unit, click_labels=click_labels
+            feature,
+            state.output_token,
+            clicks_xy_unit=clicks_xy_unit,
+            click_labels=click_labels,
+            region=region,
         )
         return out
 

@@ -9,6 +9,8 @@ from segment_anything.modeling.mask_decoder import MLP
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_pisam.model.cells import cut, grown, inside
+from napari_pisam.model.deform import Region
 from napari_pisam.model.layers import LayerNorm2d
 
 
@@ -71,6 +73,16 @@ class Attention(nn.Module):
         return out
 
 
+def _summed(fresh: Tensor, other: Tensor) -> Tensor:
+    """The sum, in the room of its first part (which nobody else holds) if the formats agree."""
+    return fresh.add_(other) if fresh.dtype == other.dtype else fresh + other
+
+
+def _rows(grid: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, H * W, C), a copy only where channels are not last in memory."""
+    return grid.flatten(2).transpose(1, 2).contiguous()
+
+
 class ImageQueryBlock(nn.Module):
     """The image asks the tokens, is mixed on its grid, then the tokens ask the image."""
 
@@ -81,7 +93,7 @@ class ImageQueryBlock(nn.Module):
         self.mlp = nn.Sequential(
             nn.Conv2d(dim, dim, 3, padding=1),
             LayerNorm2d(dim),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(dim, dim, 3, padding=1),
         )
         self.norm2 = nn.LayerNorm(dim)
@@ -93,8 +105,8 @@ class ImageQueryBlock(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """image and position (B, H*W, C) on a square grid, tokens (B, T, C)."""
         asked = self.cross_attn_image_to_token(image + position, tokens, tokens, mask)
-        image = self.norm1(image + asked)
-        image = self.norm2(image + self._on_grid(image))
+        image = self.norm1(_summed(asked, image))
+        image = self.norm2(_summed(self._on_grid(image), image))
         placed = image + position
         tokens = self.norm3(tokens + self.cross_attn_token_to_image(tokens, placed, placed))
         return image, tokens
@@ -118,18 +130,29 @@ class ImageQueryTransformer(nn.Module):
         self.norm_final_attn = nn.LayerNorm(dim)
 
     def forward(
-        self, image: Tensor, position: Tensor, tokens: Tensor, mask: Tensor | None
+        self,
+        image: Tensor,
+        position: Tensor,
+        tokens: Tensor,
+        *,
+        mask: Tensor | None,
+        region: Region | None = None,
     ) -> Tensor:
-        """image (B, C, H, W), position (1 or B, C, H, W) -> image (B, C, H, W)."""
-        shape = image.shape
-        rows = image.flatten(2).transpose(1, 2)
-        placed = position.flatten(2).transpose(1, 2)
+        """image (B, C, H, W), position (1 or B, C, H, W) -> image (B, C, H, W), or its region.
+
+        The tokens look at the whole image; the last look of the image at them is pixel by pixel.
+        """
+        b, c, h, w = image.shape
+        rows, placed = _rows(image), _rows(position)
         for layer in self.layers:
             rows, tokens = layer(rows, placed, tokens, mask)
+        if region is not None:
+            h, w = region.height, region.width
+            rows = _rows(cut(rows.transpose(1, 2).view_as(image), region))
+            placed = _rows(cut(position, region))
         final = self.final_attn_image_to_token(rows + placed, tokens, tokens)
-        rows = self.norm_final_attn(rows + final)
-        out: Tensor = rows.transpose(1, 2).reshape(shape)
-        return out
+        rows = self.norm_final_attn(_summed(final, rows))
+        return rows.view(b, h, w, c).permute(0, 3, 1, 2)
 
 
 class PreciseInteractor(nn.Module):
@@ -198,6 +221,7 @@ class PreciseInteractor(nn.Module):
         clicks_xy_unit: Tensor,
         click_labels: Tensor,
         corners: Tensor | None = None,
+        region: Region | None = None,
     ) -> Tensor:
         """The corrected object feature.
 
@@ -205,6 +229,7 @@ class PreciseInteractor(nn.Module):
         the window; click_labels (B, K): 1 should be the object, 0 should not, -1 padding.
         corners, for a feature that is a square cut out of the window's grid: int (B, 2), row and
         column of its first cell; real clicks must lie in the square, positions stay the window's.
+        region: the answer is wanted there alone, (B, C, h, w), where it is the same.
         """
         clicks = self.click_tokens(feature, clicks_xy_unit, click_labels, corners=corners)
         tokens = torch.cat([output_token, clicks], 1)
@@ -213,6 +238,12 @@ class PreciseInteractor(nn.Module):
             real = torch.cat([torch.ones_like(click_labels[:, :1]), click_labels], 1) >= 0
             mask = real.unsqueeze(1)
         position = self._position(corners, feature.shape[-1])
-        image = self.transformer(feature, position, tokens, mask)
-        changed: Tensor = feature + self.out_cov(image)
+        side = feature.shape[-1]
+        whole = Region(0, 0, side, side)
+        region = region or whole
+        reach = grown(region, self.out_cov.kernel_size[0] // 2, side)
+        within = None if reach == whole else reach
+        image = self.transformer(feature, position, tokens, mask=mask, region=within)
+        change = cut(self.out_cov(image), inside(region, reach))
+        changed: Tensor = cut(feature, region) + change
         return changed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from segment_anything.modeling import PromptEncoder
+from segment_anything.modeling import ImageEncoderViT, PromptEncoder
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -118,6 +118,22 @@ class PiSam(nn.Module):
             click_labels=click_labels,
         )
         return out
+
+
+def lay_channels_last(model: PiSam) -> None:
+    """Lay the weights of a model so that its maps keep their channels last in memory, in place.
+
+    Names, shapes and values stay. A ViT's own weights are no convolutions and stay as they are.
+    """
+    parts = [model.mask_decoder]
+    if not isinstance(model.image_encoder, ImageEncoderViT):
+        parts.append(model.image_encoder)
+    for part in parts:
+        part.to(memory_format=torch.channels_last)
+    if model.kind == "pi":
+        interactor = model.mask_decoder.interact_2
+        position = interactor.img_pe.permute(1, 2, 0).contiguous()
+        interactor.img_pe = position.permute(2, 0, 1)
 
 
 def draw_published_rgb_embedding(config: ModelConfig, seed: int = 42) -> dict[str, Tensor]:

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_pisam.model.decoder import ObjectEmbedder, PiDecoder, PromptState
+from napari_pisam.model.cells import cut, grown, inside, strips
+from napari_pisam.model.decoder import ObjectEmbedder, PiDecoder
 from napari_pisam.model.deform import Region, deform_conv_region
-from napari_pisam.model.layers import DeformableConv
+from napari_pisam.model.layers import DeformableConv, normalise
 
 UNLIKELY_LOGIT = -4.595
 """Logit of a probability of one per cent."""
@@ -23,6 +24,9 @@ HEAD_MARGIN = 1
 embedding reach three pixels, a cell has four."""
 WHOLE_SHARE = 0.7
 """From this share of the window on, cutting out saves nothing."""
+_HEAD_VALUES = {"cpu": 2**20}
+"""Values of one of the head's layers made at a time on a device: what its caches hold, so that a
+strip goes through all layers before it goes to memory. Elsewhere, all of them."""
 
 
 def answer_region(low_res_logits: Tensor, points_xy_unit: Tensor) -> Region | None:
@@ -47,21 +51,6 @@ def answer_region(low_res_logits: Tensor, points_xy_unit: Tensor) -> Region | No
     return Region(top, left, bottom - top, right - left)
 
 
-def grown(region: Region, margin: int, side: int) -> Region:
-    """The rectangle with a margin, cut at the window's edge."""
-    top, left = max(region.top - margin, 0), max(region.left - margin, 0)
-    bottom = min(region.top + region.height + margin, side)
-    right = min(region.left + region.width + margin, side)
-    return Region(top, left, bottom - top, right - left)
-
-
-def cut(feature: Tensor, region: Region, scale: int = 1) -> Tensor:
-    """(B, C, L * scale, L * scale) -> the rectangle of it; region in cells."""
-    rows = slice(region.top * scale, (region.top + region.height) * scale)
-    columns = slice(region.left * scale, (region.left + region.width) * scale)
-    return feature[..., rows, columns]
-
-
 def _with_margin(x: Tensor, region: Region, margin: int) -> Tensor:
     """The rectangle and `margin` cells round it, zeros beyond the window."""
     side = x.shape[-1]
@@ -80,13 +69,11 @@ def _deformed(conv: DeformableConv, x: Tensor, region: Region) -> Tensor:
     )
 
 
-def object_feature_on(embedder: ObjectEmbedder, state: PromptState, region: Region) -> Tensor:
+def object_feature_on(embedder: ObjectEmbedder, x: Tensor, region: Region) -> Tensor:
     """The rectangle of the Object Embedder's answer (1, C, h, w), exact.
 
-    The deformable samples reach anywhere in the window.
+    x: what `embedder.start` makes of the whole window, where the deformable samples reach anywhere.
     """
-    assert state.mask_feature is not None
-    x = embedder.mask_embedding(torch.cat([state.mask_feature, state.low_res_logits], 1))
     parts = [cut(x, region)]
     for branch in (embedder.aspp1, embedder.aspp2):
         deformable, norm, activation = branch.atrous_conv
@@ -97,20 +84,33 @@ def object_feature_on(embedder: ObjectEmbedder, state: PromptState, region: Regi
 
 
 def head_on(
-    decoder: PiDecoder, feature: Tensor, normalised: Tensor, *, region: Region, margins: Region
+    decoder: PiDecoder, feature: Tensor, pixels: Tensor, *, region: Region, margins: Region
 ) -> Tensor:
-    """The head's logits on `region` (1, 1, 4 h, 4 w), exact.
+    """The head's logits on `region` (1, 1, 4 h, 4 w), float32, exact; strip by strip.
 
     feature: the object feature on `margins`, which is `region` grown by HEAD_MARGIN cells;
-    normalised (1, 3, S, S): the window's pixels.
+    pixels (1, 3, S, S): the window's, RGB 0..255.
     """
-    scale = normalised.shape[-1] // decoder.config.low
-    rgb = decoder.rgb_embed(cut(normalised, margins, scale))
-    logits = decoder.head(feature, rgb)
-    inner = Region(
-        region.top - margins.top, region.left - margins.left, region.height, region.width
-    )
-    return cut(logits, inner, scale)
+    side = decoder.config.low
+    scale = pixels.shape[-1] // side
+    shape = (len(feature), 1, region.height * scale, region.width * scale)
+    out = torch.empty(shape, dtype=torch.float32, device=feature.device)
+    for strip in strips(region, _rows_of_strip(decoder, margins, feature.device.type)):
+        around = grown(strip, HEAD_MARGIN, side)
+        rgb = decoder.rgb_embed(normalise(cut(pixels, around, scale)))
+        logits = decoder.head(cut(feature, inside(around, margins)), rgb)
+        place = cut(out, inside(strip, region), scale)
+        place.copy_(cut(logits, inside(strip, around), scale))
+    return out
+
+
+def _rows_of_strip(decoder: PiDecoder, margins: Region, device: str) -> int:
+    """Rows of cells that the head is evaluated on at a time."""
+    if device not in _HEAD_VALUES:
+        return margins.height
+    scale = decoder.config.window // decoder.config.low
+    row = decoder.head_channels * scale**2 * margins.width
+    return max(_HEAD_VALUES[device] // row - 2 * HEAD_MARGIN, 2 * HEAD_MARGIN)
 
 
 def laid_over(low_res_logits: Tensor, part: Tensor, region: Region, size: int) -> Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Hashable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -12,15 +13,13 @@ from torch import Tensor
 
 from napari_pisam.geometry import Window, box_xyxy_input, points_xy_input, points_xy_unit
 from napari_pisam.images.resample import logits_at_image
+from napari_pisam.model.cells import cut, grown, strips
 from napari_pisam.model.decoder import PromptState
 from napari_pisam.model.deform import Region
-from napari_pisam.model.layers import normalise
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.model.region import (
     HEAD_MARGIN,
     answer_region,
-    cut,
-    grown,
     head_on,
     laid_over,
     object_feature_on,
@@ -29,8 +28,11 @@ from napari_pisam.predict.results import Embedding
 from napari_pisam.prompts import Click, Prompt
 
 STATES_KEPT = 4
+READY_STEPS = 8
 MASK_LOGIT = 6.0
 """Logit that stands for a painted pixel of a mask prompt."""
+_TOGETHER_VALUES = 2**23
+"""Mask features of prompts that are decoded together, in values; all else is a few times that."""
 
 
 @dataclass(eq=False)
@@ -70,36 +72,46 @@ class PromptDecoder:
         self._pe = model.dense_pe()
 
     def autocast(self) -> torch.autocast:
-        """The number format of the policy."""
+        """The policy's number format, for what is all convolutions over the mask feature.
+
+        SAM's transformer, the interactor and the head stay float32: on real images bfloat16 there
+        moved outlines, IoU down to 0.98, and saved next to nothing.
+        """
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32)
 
-    def embed_prompt(self, prompt: Prompt, window: Window) -> tuple[Tensor, Tensor]:
-        """Sparse (1, N, dim) and dense (1, dim, g, g) embeddings of a prompt's own part."""
+    def embed_prompts(self, prompts: Sequence[Prompt], window: Window) -> tuple[Tensor, Tensor]:
+        """Sparse (B, N, dim) and dense (B, dim, g, g) embeddings of prompts' own parts.
+
+        All prompts are of one kind, see `_kind`.
+        """
         size, low = self.model.config.window, self.model.config.low
         points = labels = boxes = mask = None
-        if prompt.points:
-            xy = points_xy_input(window, prompt.points, size)
-            points = torch.from_numpy(xy)[None].to(self.device)
-            labels = torch.tensor(
-                [[int(bool(c.positive)) for c in prompt.points]], device=self.device
-            )
-        if prompt.box is not None:
-            boxes = torch.from_numpy(box_xyxy_input(window, prompt.box, size))[None].to(self.device)
-        if prompt.mask is not None:
-            mask = torch.from_numpy(mask_logits(prompt, window, low))[None, None].to(self.device)
+        if prompts[0].points:
+            points = self._stacked([points_xy_input(window, p.points, size) for p in prompts])
+            signs = [[int(bool(c.positive)) for c in p.points] for p in prompts]
+            labels = torch.tensor(signs, device=self.device)
+        if prompts[0].box is not None:
+            boxes = self._stacked([box_xyxy_input(window, p.box, size) for p in prompts if p.box])
+        if prompts[0].mask is not None:
+            mask = self._stacked([mask_logits(p, window, low)[None] for p in prompts])
         return self.model.encode_prompts(
             boxes_xyxy_input=boxes, points_xy_input=points, point_labels=labels, mask_input=mask
         )
 
+    def _stacked(self, arrays: Sequence[NDArray[np.float32]]) -> Tensor:
+        return torch.from_numpy(np.stack(arrays)).to(self.device)
+
     def look(self, embedding: Embedding, prompt: Prompt) -> tuple[NDArray[np.float32], float]:
         """SAM's own low-resolution answer, float32 (L, L), and its score."""
-        with torch.inference_mode(), self.autocast():
-            state = self._state(embedding, prompt, None)
+        with torch.inference_mode():
+            state = self._state(embedding, [prompt], None)
         best, score = self._best(state, prompt)
         return state.sam_logits[0, best].float().cpu().numpy(), score
 
-    def _state(self, embedding: Embedding, prompt: Prompt, window: Tensor | None) -> PromptState:
-        sparse, dense = self.embed_prompt(prompt, embedding.window)
+    def _state(
+        self, embedding: Embedding, prompts: Sequence[Prompt], window: Tensor | None
+    ) -> PromptState:
+        sparse, dense = self.embed_prompts(prompts, embedding.window)
         state: PromptState = self.model.mask_decoder.prompt_state(
             embedding.embedding, window, image_pe=self._pe, sparse=sparse, dense=dense
         )
@@ -111,39 +123,85 @@ class PromptDecoder:
         best = int(state.iou[0, 1:].argmax()) + 1 if ambiguous else 0
         return best, float(state.iou[0, best].clamp(0, 1))
 
+    def _own(self, prompt: Prompt) -> Prompt:
+        """The part of a prompt that no correction changes; for SAM all are points."""
+        points = prompt.points
+        if prompt.corrections and not self.model.mask_decoder.interacts:
+            points += prompt.corrections
+        return replace(prompt, points=points, corrections=())
+
     def decoded(self, embedding: Embedding, prompt: Prompt) -> Decoded:
         """Everything that no correction changes, kept for the few latest prompts."""
-        key = (id(embedding), replace(prompt, corrections=()))
+        own = self._own(prompt)
+        key = (id(embedding), own)
         if key in self._decoded:
             self._decoded.move_to_end(key)
             return self._decoded[key][1]
-        with torch.inference_mode(), self.autocast():
-            state = self._state(embedding, prompt, embedding.window_feature)
-            best, score = self._best(state, prompt)
-            if self.model.kind != "pi":
-                low = self.model.mask_decoder.best_low_res(state, multimask=best > 0)
-                state = replace(state, low_res_logits=low)
-        answer = Decoded(state, score)
-        # the embedding is held with it, so that its id cannot be given to another one meanwhile
-        self._decoded[key] = (embedding, answer)
+        self._keep(embedding, [own])
         while len(self._decoded) > STATES_KEPT:
             self._decoded.popitem(last=False)
-        return answer
+        return self._decoded[key][1]
+
+    def groups(self, prompts: Sequence[Prompt]) -> Iterator[list[int]]:
+        """Which of the prompts are decoded together: of one kind, as many as memory is set for."""
+        values = self.model.config.feature * self.model.config.low**2
+        most = max(_TOGETHER_VALUES // values, 1)
+        kinds: dict[Hashable, list[int]] = {}
+        for i, prompt in enumerate(prompts):
+            kinds.setdefault(_kind(self._own(prompt)), []).append(i)
+        for alike in kinds.values():
+            for start in range(0, len(alike), most):
+                yield alike[start : start + most]
+
+    def decode_together(self, embedding: Embedding, prompts: Sequence[Prompt]) -> None:
+        """Decode a group of prompts in one pass; `logits` of each then finds its own part done."""
+        own = dict.fromkeys(self._own(p) for p in prompts)
+        self._decoded.clear()
+        self._keep(embedding, list(own))
+
+    def _keep(self, embedding: Embedding, own: Sequence[Prompt]) -> None:
+        with torch.inference_mode():
+            together = self._state(embedding, own, embedding.window_feature)
+            for i, prompt in enumerate(own):
+                state = _one_of(together, i)
+                best, score = self._best(state, prompt)
+                if self.model.kind != "pi":
+                    low = self.model.mask_decoder.best_low_res(state, multimask=best > 0)
+                    state = replace(state, low_res_logits=low)
+                # the embedding is held too, so that its id cannot be given to another meanwhile
+                self._decoded[id(embedding), prompt] = (embedding, Decoded(state, score))
 
     def logits(self, embedding: Embedding, prompt: Prompt) -> Logits:
         """The answer to a prompt and its corrections, whose signs must all be told."""
-        decoder = self.model.mask_decoder
-        if prompt.corrections and not decoder.interacts:
-            prompt = replace(prompt, points=prompt.points + prompt.corrections, corrections=())
         done = self.decoded(embedding, prompt)
         low = done.state.low_res_logits
-        with torch.inference_mode(), self.autocast():
+        with torch.inference_mode():
             if self.model.kind != "pi":
                 high = self._upsampled(low)
             else:
+                corrections = prompt.corrections if self.model.mask_decoder.interacts else ()
                 region = None if self.everywhere else self._region(done, embedding, prompt)
-                high = self._high(done, embedding, prompt.corrections, region)
+                high = self._high(done, embedding, corrections, region)
         return Logits(_array(high), _array(low), done.score)
+
+    def ready_steps(self) -> Generator[None, None, None]:
+        """Make, a few rows at a time, what a first correction of the latest prompt will need."""
+        if not (self._decoded and self.model.mask_decoder.interacts):
+            return
+        done = next(reversed(self._decoded.values()))[1]
+        if done.object_feature is not None:
+            return
+        side, embedder = self.model.config.low, self.model.mask_decoder.mask_aspp
+        with torch.inference_mode(), self.autocast():
+            start = self._start(done)
+        parts = []
+        for strip in strips(Region(0, 0, side, side), max(side // READY_STEPS, 1)):
+            yield
+            # the mode is the thread's: it must not be left on while the generator is away
+            with torch.inference_mode(), self.autocast():
+                parts.append(object_feature_on(embedder, start, strip).float())
+        with torch.inference_mode():
+            done.object_feature = torch.cat(parts, 2)
 
     def _region(self, done: Decoded, embedding: Embedding, prompt: Prompt) -> Region | None:
         said = (*prompt.points, *prompt.corrections)
@@ -163,39 +221,63 @@ class PromptDecoder:
         region = region or whole
         margins = grown(region, HEAD_MARGIN, side)
         if corrections:
-            # the interactor's tokens look at the whole window
-            feature = cut(self._corrected(done, embedding.window, corrections), margins)
+            feature = self._corrected(done, embedding.window, corrections, margins)
         elif region == whole or done.object_feature is not None:
             feature = cut(self._object_feature(done), margins)
         else:
-            feature = object_feature_on(decoder.mask_aspp, done.state, margins)
-        pixels = self._normalised(embedding)
+            with self.autocast():
+                start = self._start(done)
+                feature = object_feature_on(decoder.mask_aspp, start, margins).float()
+        pixels = torch.from_numpy(embedding.pixels).to(self.device).permute(2, 0, 1)[None]
         part = head_on(decoder, feature, pixels, region=region, margins=margins)
         if region == whole:
             return part
         low = done.state.low_res_logits
         return laid_over(low, part, region, self.model.config.window)
 
+    def _start(self, done: Decoded) -> Tensor:
+        state = done.state
+        x: Tensor = self.model.mask_decoder.mask_aspp.start(
+            state.mask_feature, state.low_res_logits
+        )
+        return x
+
     def _object_feature(self, done: Decoded) -> Tensor:
+        """The whole window's, float32, made once."""
         if done.object_feature is None:
-            done.object_feature = self.model.mask_decoder.object_feature(done.state)
+            with self.autocast():
+                feature = self.model.mask_decoder.object_feature(done.state)
+            done.object_feature = feature.float()
         return done.object_feature
 
-    def _corrected(self, done: Decoded, window: Window, corrections: tuple[Click, ...]) -> Tensor:
+    def _corrected(
+        self, done: Decoded, window: Window, corrections: tuple[Click, ...], region: Region
+    ) -> Tensor:
+        """The corrected object feature of a region; the interactor looks at the whole window."""
         xy = torch.from_numpy(points_xy_unit(window, corrections))[None].to(self.device)
         signs = torch.tensor([[int(bool(c.positive)) for c in corrections]], device=self.device)
         feature: Tensor = self.model.mask_decoder.correct(
-            self._object_feature(done), done.state, clicks_xy_unit=xy, click_labels=signs
+            self._object_feature(done),
+            done.state,
+            clicks_xy_unit=xy,
+            click_labels=signs,
+            region=region,
         )
         return feature
-
-    def _normalised(self, embedding: Embedding) -> Tensor:
-        pixels = torch.from_numpy(embedding.pixels).to(self.device).permute(2, 0, 1)[None]
-        return normalise(pixels)
 
     def _upsampled(self, low: Tensor) -> Tensor:
         size = (self.model.config.window,) * 2
         return torch.nn.functional.interpolate(low.float(), size, mode="bilinear")
+
+
+def _kind(prompt: Prompt) -> Hashable:
+    """Prompts of one kind have as many tokens each."""
+    return len(prompt.points), prompt.box is not None, prompt.mask is not None
+
+
+def _one_of(together: PromptState, index: int) -> PromptState:
+    parts = (getattr(together, field.name) for field in fields(together))
+    return PromptState(*(None if p is None else p[index : index + 1] for p in parts))
 
 
 def _array(logits: Tensor) -> NDArray[np.float32]:

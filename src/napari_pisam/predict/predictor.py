@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from napari_pisam.images.source import ImageError, ImageSource, as_source, best_
 from napari_pisam.model.attention import accelerate_encoder, encode_steps
 from napari_pisam.model.layers import normalise
 from napari_pisam.model.loading import load_model
-from napari_pisam.model.pisam import PiSam
-from napari_pisam.model.policy import choose_device, choose_dtype
+from napari_pisam.model.pisam import PiSam, lay_channels_last
+from napari_pisam.model.policy import channels_last_pay, choose_device, choose_dtype
 from napari_pisam.predict.decoding import PromptDecoder
 from napari_pisam.predict.finishing import finish
 from napari_pisam.predict.looks import LIGHT_LOOKS, LookPolicy
@@ -48,7 +48,7 @@ def load_predictor(
 
 
 class Predictor:
-    """One model, ready to answer.
+    """One model, ready to answer. The model is changed for inference: it can be trained no more.
 
     window_size: side of the square that the model sees, pixels. looks: how it finds the scale.
     everywhere: run the high-resolution modules on the whole window even where the object cannot
@@ -71,6 +71,10 @@ class Predictor:
         self.model = model.to(chosen).eval()
         if isinstance(model.image_encoder, ImageEncoderViT):
             accelerate_encoder(model.image_encoder, dtype=self._dtype)
+        else:
+            model.image_encoder.fold_norms()
+        if channels_last_pay(chosen):
+            lay_channels_last(self.model)
         self.window_size = model.config.window
         light = model.config.encoder.kind == "lite"
         self.looks = LIGHT_LOOKS if light else LookPolicy()
@@ -145,7 +149,8 @@ class Predictor:
         there = torch.from_numpy(pixels).to(self._device).permute(2, 0, 1)[None]
         encoder = self.model.image_encoder
         if not isinstance(encoder, ImageEncoderViT):
-            with torch.inference_mode(), self._decoder.autocast():
+            # forty layers of bfloat16 in a row move outlines: this one is light enough without
+            with torch.inference_mode():
                 embedding, early = self.model.encode(normalise(there))
             return embedding, early
         steps = encode_steps(encoder, normalise(there))
@@ -186,12 +191,7 @@ class Predictor:
         saves making it again. Raises ValueError for a prompt that says nothing of where.
         """
         begun = time.perf_counter()
-        if prompt.empty:
-            raise ValueError("Say where the object is first: a click on it, or a box round it.")
-        if embedding.model != self.name:
-            raise ValueError(
-                f"This embedding was made by {embedding.model}, not by {self.name}: embed again."
-            )
+        self._check(embedding, prompt)
         prompt = self.signed(embedding, prompt, previous)
         answer = self._decoder.logits(embedding, prompt)
         return MaskResult(
@@ -208,6 +208,36 @@ class Predictor:
             device=self.device,
             seconds=time.perf_counter() - begun,
         )
+
+    def predict_many(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[MaskResult]:
+        """Answer many prompts in one embedded window: one answer each, in their order.
+
+        The same answers as `predict` gives one by one, up to rounding; prompts of one kind (as
+        many points, a box or none, a mask or none) go through SAM's decoder together. Raises
+        ValueError as `predict` does, before anything is computed.
+        """
+        for prompt in prompts:
+            self._check(embedding, prompt)
+        answers: dict[int, MaskResult] = {}
+        for group in self._decoder.groups(prompts):
+            self._decoder.decode_together(embedding, [prompts[i] for i in group])
+            answers.update((i, self.predict(embedding, prompts[i])) for i in group)
+        return [answers[i] for i in range(len(prompts))]
+
+    def ready_steps(self) -> Generator[None, None, None]:
+        """Make what a first correction of the latest answer needs, in steps; for idle moments.
+
+        Closing it between two steps drops what was made; the correction then makes it.
+        """
+        return self._decoder.ready_steps()
+
+    def _check(self, embedding: Embedding, prompt: Prompt) -> None:
+        if prompt.empty:
+            raise ValueError("Say where the object is first: a click on it, or a box round it.")
+        if embedding.model != self.name:
+            raise ValueError(
+                f"This embedding was made by {embedding.model}, not by {self.name}: embed again."
+            )
 
     def signed(
         self, embedding: Embedding, prompt: Prompt, previous: MaskResult | None = None

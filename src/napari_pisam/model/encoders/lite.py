@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from napari_pisam.model.config import ModelConfig
 from napari_pisam.model.layers import LayerNorm2d
@@ -61,6 +63,24 @@ class _ConvNorm(nn.Sequential):
         out: Tensor = norm(conv(x))
         return out
 
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Take the norm into the convolution, in place; doing it twice is harmless."""
+        conv, norm = self
+        assert isinstance(conv, nn.Conv2d)
+        if isinstance(norm, nn.BatchNorm2d):
+            weight, bias = fuse_conv_bn_weights(
+                conv.weight,
+                conv.bias,
+                norm.running_mean,
+                norm.running_var,
+                norm.eps,
+                norm.weight,
+                norm.bias,
+            )
+            conv.weight, conv.bias = weight, bias
+            self[1] = nn.Identity()
+
 
 class _InvertedResidual(nn.Module):
     def __init__(self, inward: int, stage: _Stage, stride: int) -> None:
@@ -73,8 +93,8 @@ class _InvertedResidual(nn.Module):
         self.residual = stride == 1 and inward == stage.channels
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self.expand(x)) if self.expands else x
-        y = F.relu6(self.depthwise(y))
+        y = F.relu6(self.expand(x), inplace=True) if self.expands else x
+        y = F.relu6(self.depthwise(y), inplace=True)
         y = self.project(y)
         out: Tensor = x + y if self.residual else y
         return out
@@ -98,7 +118,7 @@ class Backbone(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(B, 3, S, S) -> features of strides 2, 4, 8, 16, 32."""
-        x = F.relu6(self.stem(x))
+        x = F.relu6(self.stem(x), inplace=True)
         kept = []
         for i, stage in enumerate(self.stages):
             x = stage(x)
@@ -131,6 +151,15 @@ class LiteEncoder(nn.Module):
         self.edge_top = nn.Conv2d(config.dim, width, 1)
         self.edge_smooth = nn.Conv2d(width, width, 3, padding=1)
         self.fine_lateral = nn.Conv2d(fine, width, 1)
+
+    def fold_norms(self) -> None:
+        """Take the backbone's norms into its convolutions, for inference alone, in place.
+
+        The outputs are the same to rounding; the names of the weights are not.
+        """
+        for module in self.backbone.modules():
+            if isinstance(module, _ConvNorm):
+                module.fold()
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised (B, 3, S, S) -> (B, dim, S/16, S/16), (B, S/4, S/4, width) channels last."""

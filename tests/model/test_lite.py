@@ -1,0 +1,62 @@
+"""The light encoder, made quick for inference, gives what it gave before."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+
+from napari_pisam.model.config import CONFIGS
+from napari_pisam.model.encoders import LiteEncoder
+from napari_pisam.model.pisam import PiSam, lay_channels_last
+
+
+def encoder() -> LiteEncoder:
+    """With norms that all do something."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made = LiteEncoder(CONFIGS["toy"])
+        for module in made.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                assert module.running_mean is not None
+                assert module.running_var is not None
+                torch.nn.init.normal_(module.running_mean, std=0.2)
+                torch.nn.init.uniform_(module.running_var, 0.5, 2)
+                torch.nn.init.uniform_(module.weight, 0.5, 2)
+                torch.nn.init.normal_(module.bias, std=0.5)
+    return made.eval()
+
+
+def pixels() -> Tensor:
+    return torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+def test_folded_norms_change_no_output_and_folding_twice_is_harmless() -> None:
+    plain, folded = encoder(), encoder()
+    folded.fold_norms()
+    folded.fold_norms()
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
+    with torch.no_grad():
+        for got, want in zip(folded(pixels()), plain(pixels()), strict=True):
+            torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-4)
+
+
+def test_weights_laid_with_channels_last_keep_names_values_and_answers() -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(2)
+        plain = PiSam(CONFIGS["toy"], "pi").eval()
+    laid = copy.deepcopy(plain)
+    lay_channels_last(laid)
+    before, after = plain.state_dict(), laid.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert laid.image_encoder.smooth.weight.is_contiguous(memory_format=torch.channels_last)
+    asked = {
+        "boxes_xyxy_input": torch.tensor([[5.0, 5.0, 40.0, 50.0]] * 2),
+        "clicks_xy_unit": torch.full((2, 1, 2), 0.4),
+        "click_labels": torch.ones(2, 1, dtype=torch.long),
+    }
+    with torch.no_grad():
+        got, want = (model(127 + 50 * pixels(), **asked) for model in (laid, plain))
+    torch.testing.assert_close(got.logits, want.logits, atol=1e-4, rtol=1e-4)
