@@ -66,6 +66,10 @@ class DiscEngine:
     def prepare(self) -> None:
         """Nothing needs to be loaded."""
 
+    def idle(self) -> Generator[None, None, None]:
+        """Nothing can be made ahead."""
+        yield from ()
+
     def answer(self, ask: Ask) -> Generator[str, None, Answer]:
         """An answer in the three stages of the real engine."""
         yield "read"

@@ -33,6 +33,14 @@ class Steps(DiscEngine):
         super().__init__()
         self.gate, self.begun, self.closed = threading.Event(), list[int](), list[int]()
         self.threads: set[str] = set()
+        self.ahead, self.resting, self.pause = 0, threading.Event(), threading.Event()
+
+    def idle(self) -> Generator[None, None, None]:
+        for _ in range(3):
+            self.ahead += 1
+            yield
+            self.resting.set()
+            self.pause.wait(20)
 
     def answer(self, ask: Ask) -> Generator[str, None, Answer]:
         self.begun.append(ask.id)
@@ -110,6 +118,35 @@ def test_an_error_is_a_sentence_and_the_next_question_is_answered(
     until(lambda: len(told) == 2)
     assert told[0] == (1, "division by zero.")
     assert told[1][0] == 2
+
+
+def test_when_nobody_asks_after_an_answer_it_works_ahead_once(
+    runner: Runner, steps: Steps, told: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_pisam.widgets.runner.LOOK_ROUND_SECONDS", 0.02)
+    steps.gate.set()
+    steps.pause.set()
+    runner.submit(ask(1))
+    until(lambda: steps.ahead == 3)
+    assert [number for number, _ in told] == [1]
+    runner.submit(ask(2))
+    until(lambda: steps.ahead == 6)
+    assert steps.begun == [1, 2]
+
+
+def test_a_question_ends_the_working_ahead_at_the_next_step(
+    runner: Runner, steps: Steps, told: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_pisam.widgets.runner.LOOK_ROUND_SECONDS", 0.02)
+    steps.gate.set()
+    runner.submit(ask(1))
+    until(steps.resting.is_set)
+    runner.submit(ask(2))
+    steps.pause.set()
+    until(lambda: len(told) == 2)
+    # two steps after the first answer, all three after the second, which nothing follows
+    until(lambda: steps.ahead == 5)
+    assert [number for number, _ in told] == [1, 2]
 
 
 def test_a_model_that_does_not_load_is_told(

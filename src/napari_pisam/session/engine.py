@@ -43,6 +43,11 @@ class Engine:
         if self._predictor is None:
             self._predictor = self._load()
 
+    def idle(self) -> Generator[None, None, None]:
+        """Make what a first correction of the latest answer will need, in steps."""
+        if self._predictor is not None:
+            yield from self._predictor.ready_steps()
+
     def answer(self, ask: Ask) -> Generator[str, None, Answer]:
         """Answer one question; yields a word before or after each stage.
 

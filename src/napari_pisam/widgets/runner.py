@@ -1,7 +1,8 @@
 """One worker thread: the newest click wins, nothing that nobody waits for is computed.
 
 The thread is asked on the main thread and answers there too, by queued Qt signals. It stops
-between two steps of an answer as soon as the answer is no longer wanted.
+between two steps of an answer as soon as the answer is no longer wanted. When it has been left
+alone for a moment after an answer, it works ahead for the correction that may follow.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ class Answers(Protocol):
         """Load what the first answer needs."""
         ...
 
+    def idle(self) -> Generator[None, None, None]:
+        """Work ahead, in steps, for what may be asked after the latest answer."""
+        ...
+
 
 class Runner(QObject):
     """Runs questions one after the other in a thread of its own.
@@ -58,7 +63,7 @@ class Runner(QObject):
         self._engine = engine
         self._is_wanted = is_wanted
         self._waiting: deque[Ask] = deque()
-        self._prepare = False
+        self._prepare = self._ahead = False
         self._wake = threading.Condition()
         self._closing = False
         # Not a daemon: Python would pull the floor from under a computation when it ends.
@@ -97,18 +102,35 @@ class Runner(QObject):
         _yield_to_the_window()
         while True:
             with self._wake:
-                while not (self._waiting or self._prepare or self._closing):
-                    self._wake.wait(LOOK_ROUND_SECONDS)
+                rested = False
+                while not (self._wanted or rested):
+                    rested = not self._wake.wait(LOOK_ROUND_SECONDS) and self._ahead
                     # A script may end without closing anything.
                     self._closing |= not threading.main_thread().is_alive()
                 if self._closing:
                     return
-                engine, self._prepare = self._engine, False
+                rested &= not self._wanted
+                engine, self._prepare, self._ahead = self._engine, False, False
                 ask = self._waiting.popleft() if self._waiting else None
-            if ask is None:
+            if rested:
+                self._work_ahead(engine)
+            elif ask is None:
                 self._load(engine)
             elif self._is_wanted(ask.id):
                 self._answer(ask, engine)
+
+    @property
+    def _wanted(self) -> bool:
+        return bool(self._waiting) or self._prepare or self._closing
+
+    def _work_ahead(self, engine: Answers) -> None:
+        """Nobody asked for it, so a question ends it and an error is not told."""
+        try:
+            for _ in engine.idle():
+                if self._wanted:
+                    return
+        except Exception:
+            logger.warning("Working ahead failed.", exc_info=True)
 
     def _load(self, engine: Answers) -> None:
         try:
@@ -125,6 +147,7 @@ class Runner(QObject):
             self._tell(self.failed, ask.id, sentence_of(error))
         else:
             if answer is not None:
+                self._ahead = True
                 self._tell(self.answered, answer)
 
     def _steps(self, ask: Ask, engine: Answers) -> Answer | None:
