@@ -199,10 +199,25 @@ def test_one_window_of_a_large_tiled_file_loads_only_its_tiles(tmp_path: Path) -
     assert peak < 30e6 < side * side * 2 / 10
 
 
-def test_uncompressed_files_are_mapped_not_read(tmp_path: Path) -> None:
+def test_uncompressed_files_are_read_where_one_looks(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "m.tif", shape=(4000, 4000), dtype="uint16")
-    (image,) = open_tiff(tmp_path / "m.tif")
-    assert isinstance(image.levels[0], np.memmap)
+    tracemalloc.start()
+    try:
+        open_tiff(tmp_path / "m.tif")[0].plane().read(Window(3000, 3000, 100, 100))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3e6 < 4000 * 4000 * 2 / 10
+
+
+def test_a_file_that_is_cut_off_while_it_is_open_says_so(tmp_path: Path) -> None:
+    array = pattern(400, 400)
+    tifffile.imwrite(tmp_path / "m.tif", array)
+    source = open_tiff(tmp_path / "m.tif")[0].plane()
+    os.truncate(tmp_path / "m.tif", 160_000)
+    np.testing.assert_array_equal(source.read(Window(0, 0, 90, 90))[..., 0], array[:90, :90])
+    with pytest.raises(ImageError, match="it ends before its pixels do"):
+        source.read(Window(300, 0, 90, 90))
 
 
 def test_the_file_is_closed_when_nobody_refers_to_it(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ LARGE_SIDE = 16_384
 OVERVIEW_SIDE = 2048
 # A made pixel is the mean of so many pixels each way, evenly spread over what it stands for.
 SAMPLES = 4
-# Made from squares of this side, so that memory does not grow with what is asked for.
+# So many rows and columns are read at once, so that memory does not grow with what is asked for;
+# long stretches of a row, because what lies together in a file is read together.
 BLOCK = 2048
 KEPT_BYTES = 128_000_000
 
@@ -147,7 +148,8 @@ class Thinned:
         """Pieces of a rectangle, on a grid that is the same for every rectangle."""
         cuts = []
         for axis, factor in zip(self._plane, self.factors, strict=True):
-            places, side = wanted[axis], max(1, BLOCK // factor)
+            samples = 1 if self._nearest else min(factor, SAMPLES)
+            places, side = wanted[axis], max(1, BLOCK // samples)
             edges = [places.start, *range(places.start // side * side + side, places.stop, side)]
             cuts.append(
                 [range(a, b) for a, b in zip(edges, [*edges[1:], places.stop], strict=True)]

@@ -13,6 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_pisam.images.lazy import LazyArray
+from napari_pisam.images.raw_array import RawArray
 from napari_pisam.images.source import ImageError
 from napari_pisam.images.stored import (
     LABELS_MARK,
@@ -100,14 +101,12 @@ def _stored(
 def _open_level(
     file: tifffile.TiffFile, path: Path, series: tifffile.TiffPageSeries, number: int
 ) -> LazyArray:
-    """A memory map when the pixels lie in the file as they are, else a lazy decoder."""
+    """The bytes themselves when the pixels lie in the file as they are, else a lazy decoder."""
     level = series.levels[number]
     if level.dataoffset is not None:
         dtype = np.dtype(file.byteorder + level.dtype.char)
-        mapped: LazyArray = np.memmap(
-            path, dtype=dtype, mode="r", offset=level.dataoffset, shape=level.shape
-        )
-        return mapped if dtype.isnative else StoredArray(mapped, path.name)
+        raw = RawArray(path, dtype, level.dataoffset, level.shape)
+        return StoredArray(raw, path.name, raw.close)
     import zarr
 
     store = series.aszarr(level=number)
