@@ -21,10 +21,10 @@ def test_it_reads_as_the_array(tmp_path: Path, data: st.DataObject) -> None:
     shapes = [(40, 3000), (30, 50), (3, 20, 1500), (20, 1500, 3), (2, 3, 4, 5), (7,)]
     shape = data.draw(st.sampled_from(shapes))
     array = pattern(*shape).astype(data.draw(st.sampled_from(["<u2", ">u2", "u1", ">f4"])))
+    key = tuple(data.draw(st.integers(0, n - 1) | st.slices(n), label="key") for n in shape)
     path = tmp_path / "raw"
     path.write_bytes(b"head" + array.tobytes())
     raw = RawArray(path, array.dtype, 4, shape)
-    key = tuple(data.draw(st.integers(0, n - 1) | st.slices(n), label="key") for n in shape)
     found = raw[key]
     raw.close()
     np.testing.assert_array_equal(found, array[key])
