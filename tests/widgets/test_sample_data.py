@@ -12,6 +12,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from npe2 import PluginManifest
 
+from napari_pisam.geometry import Window
 from napari_pisam.images.synthetic import SyntheticTissue
 from napari_pisam.widgets import sample_data
 from napari_pisam.widgets.sample_data import LayerData, tissue_layers
@@ -41,7 +42,26 @@ def test_real_images_open_from_the_menu(key: str, npe2pm: Any) -> None:
 def test_every_sample_of_the_manifest_exists() -> None:
     MANIFEST.validate_imports()
     keys = {sample.key for sample in MANIFEST.contributions.sample_data or ()}
-    assert keys == {*SIZES, "tissue", "large_tissue"}
+    assert keys == {*SIZES, "tissue", "large_tissue", "huge_tissue"}
+
+
+@pytest.mark.parametrize("step", [1, 4, 32])
+def test_the_truth_is_where_the_picture_shows_it(step: int) -> None:
+    layers = {data[1]["name"]: data[0] for data in sample_data.huge_synthetic_tissue()}
+    level = step.bit_length() - 1
+    rows = slice(20_000 // step, 20_000 // step + 400), slice(9000 // step, 9000 // step + 300)
+    seen = {name: np.asarray(levels[level][rows]) for name, levels in layers.items()}
+    nuclei, cells = seen["true nucleus labels"], seen["true cell labels"]
+    # A nucleus lies in its cell and has its number; both are brighter than what is not theirs.
+    np.testing.assert_array_equal(nuclei[nuclei > 0], cells[nuclei > 0])
+    inside, light = nuclei > 0, seen["tissue nuclei"]
+    assert light[inside].mean() > 3 * light[~inside].mean()
+    ground, rims = seen["tissue membranes"][cells == 0], seen["tissue membranes"][cells > 0]
+    assert rims.mean() > 1.5 * ground.mean()
+    whole = SyntheticTissue(sample_data.HUGE_SIDE, sample_data.HUGE_SIDE)
+    y, x = rows[0].start * step + step // 2, rows[1].start * step + step // 2
+    one = whole.region(Window(y, x, 1, 1))
+    assert (one.cells[0, 0], one.nuclei[0, 0]) == (cells[0, 0], nuclei[0, 0])
 
 
 def test_small_tissue_has_its_truth_hidden_behind_it() -> None:

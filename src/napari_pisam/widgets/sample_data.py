@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 LayerData = tuple[Any, dict[str, Any], str]
 
-SMALL_SIDE, LARGE_SIDE = 1024, 8192
+SMALL_SIDE, LARGE_SIDE, HUGE_SIDE = 1024, 8192, 32_768
 # What a synthetic pixel spans, so that its cells are 10 micrometres apart.
 MICROMETRES = 0.25
 
@@ -63,6 +63,13 @@ def large_synthetic_tissue() -> list[LayerData]:
     from napari_pisam.images.synthetic import SyntheticTissue
 
     return tissue_layers(SyntheticTissue(LARGE_SIDE, LARGE_SIDE))
+
+
+def huge_synthetic_tissue() -> list[LayerData]:
+    """Synthetic tissue of 32768 pixels: the same, 2 GB a channel if it were all made."""
+    from napari_pisam.images.synthetic import SyntheticTissue
+
+    return tissue_layers(SyntheticTissue(HUGE_SIDE, HUGE_SIDE))
 
 
 def tissue_layers(tissue: SyntheticTissue) -> list[LayerData]:
