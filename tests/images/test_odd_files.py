@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ A, B = (f"{letter}0000000-0000-0000-0000-000000000000" for letter in "ab")
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 @pytest.mark.parametrize("sizes", [[(301, 400), (150, 200)], [(201, 267), (67, 89)]])
 def test_levels_need_not_be_halves(
-    tmp_path: Path, byteorder: str, sizes: list[tuple[int, int]]
+    tmp_path: Path, byteorder: Literal["<", ">"], sizes: list[tuple[int, int]]
 ) -> None:
     levels = [pattern(*size, seed=i) for i, size in enumerate([(601, 801), *sizes])]
     with tifffile.TiffWriter(tmp_path / "p.tif", byteorder=byteorder) as file:

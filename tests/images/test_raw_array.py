@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from napari_pisam.images.raw_array import RawArray
 from tests.images.stored_files import pattern
@@ -45,9 +47,12 @@ def test_rows_that_are_not_wanted_are_not_read(
     raw = RawArray(tmp_path / "raw", np.dtype("u1"), 0, (1000, 8000))
     read: list[int] = []
     original = RawArray._read
-    monkeypatch.setattr(
-        RawArray, "_read", lambda self, into, at: (read.append(into.size), original(self, into, at))
-    )
+
+    def watched(self: RawArray, into: NDArray[Any], offset: int) -> None:
+        read.append(into.size)
+        original(self, into, offset)
+
+    monkeypatch.setattr(RawArray, "_read", watched)
     raw[key]
     raw.close()
     assert sum(read) <= most

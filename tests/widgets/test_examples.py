@@ -87,7 +87,7 @@ def test_python_alone(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_folder_goes_on_after_a_damaged_image(tmp_path: Path) -> None:
-    coins = skimage.data.coins()
+    coins = np.asarray(skimage.data.coins())  # type: ignore[no-untyped-call]
     images = tmp_path / "images"
     images.mkdir()
     tifffile.imwrite(images / "a.tif", coins)

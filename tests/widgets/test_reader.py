@@ -294,6 +294,9 @@ def test_a_damaged_part_is_black_and_told_once_but_never_segmented(tmp_path: Pat
     black[256:384, 384:512] = True
     np.testing.assert_array_equal(shown, np.where(black, 0, full)[100:600, 200:700])
     assert layer.contrast_limits[1] == pytest.approx(np.percentile(full, 99.9), abs=5)
+    for y, x in ((183, 307), (250, 380), (3, 411)):
+        part = (slice(y, y + 270), slice(x, x + 190))
+        np.testing.assert_array_equal(layer.data[0][part], np.where(black, 0, full)[part])
     source = source_of(layer, (None, None))
     assert source.read(Window(0, 0, 200, 200)).shape == (200, 200, 1)
     with pytest.raises(ImageError, match="cannot be read"):

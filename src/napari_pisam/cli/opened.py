@@ -55,7 +55,8 @@ class OpenImage:
         )
         pixels = self.source.read(Window(0, 0, height, width, level))
         shown = to_rgb8(pixels, self.intensity, channels=self.channels)
-        write_png(path, overlay(shown, labels.at(*map(_middles, (height, width), shown.shape))))
+        rows, cols = _middles(height, shown.shape[0]), _middles(width, shown.shape[1])
+        write_png(path, overlay(shown, labels.at(rows, cols)))
         if level:
             remark(f"The image is large: {path.name} shows it {levels[level]:.3g} times smaller.")
 

@@ -229,9 +229,10 @@ def _label_colormap(image: StoredImage) -> Any:
 
     if not image.label_colors:
         return None
-    colors: dict[int | None, Any] = dict(image.label_colors)
     # A label that the file does not name is still to be seen.
-    return DirectLabelColormap(color_dict={None: UNNAMED, 0: "transparent", **colors})
+    colors: dict[int | None, Any] = {None: UNNAMED, 0: "transparent"}
+    colors.update((label, color) for label, color in image.label_colors.items())
+    return DirectLabelColormap(color_dict=colors)
 
 
 def _label_features(image: StoredImage) -> dict[str, list[Any]] | None:

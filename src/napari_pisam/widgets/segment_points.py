@@ -303,7 +303,7 @@ def segment_points_widget() -> Any:
         widget.call_button.text = "Stop"
 
     at_hand = [entry.name for entry in zoo.ZOO.values() if entry.embedded or zoo.is_at_hand(entry)]
-    widget = magicgui(
+    widget: Any = magicgui(
         segment,
         call_button="Segment",
         image={"tooltip": "The image whose objects are cut out."},

@@ -64,7 +64,8 @@ class ShownArray:
 def _middle(places: range) -> int:
     """Where to cut a stretch in two, at the edge of a tile where one may be; 0 for not at all."""
     half = len(places) // 2
-    edge = round(places[half] / PIECE) * PIECE
-    if edge in places and edge != places[0]:
-        return places.index(edge)
+    if places.step == 1:
+        inside = range((places.start // PIECE + 1) * PIECE, places.stop, PIECE)
+        if inside:
+            return inside[len(inside) // 2] - places.start
     return half if len(places) > PIECE else 0
