@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 
+# --8<-- [start:one]
 from skimage import data
 
-# --8<-- [start:one]
 import napari_pisam as pisam
 
 image = data.coins()
