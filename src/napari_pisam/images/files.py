@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_pisam.images.lazy import LazyArray
+from napari_pisam.images.raw_array import RawArray
 from napari_pisam.images.source import ImageError, PyramidSource
-from napari_pisam.images.stored import READ_FAILURES, StoredImage, cannot_open
+from napari_pisam.images.stored import READ_FAILURES, StoredArray, StoredImage, cannot_open
 
 # Pillow's modes whose arrays are what a person sees; the others become RGB.
 PLAIN_MODES = frozenset(("1", "L", "RGB", "RGBA", "F", "I", "I;16", "I;16B", "I;16L", "I;16N"))
@@ -35,10 +37,10 @@ def open_images(path: str | Path) -> tuple[StoredImage, ...]:
     if is_tiff(path):
         return _with_pixels(open_tiff(path))
     try:
-        array = _npy(path) if path.suffix.lower() == ".npy" else _picture(path)
+        array: LazyArray = _npy(path) if path.suffix.lower() == ".npy" else _picture(path)
     except READ_FAILURES as error:
         raise cannot_open(path.name, "an image", error) from error
-    return _with_pixels((_in_memory(array, path.stem),))
+    return _with_pixels((_one_plane(array, path.stem),))
 
 
 def _with_pixels(images: tuple[StoredImage, ...]) -> tuple[StoredImage, ...]:
@@ -59,24 +61,28 @@ def open_source(path: str | Path, *, plane: Mapping[str, int] | None = None) -> 
     return open_images(path)[0].plane(plane)
 
 
-def _in_memory(array: NDArray[Any], name: str) -> StoredImage:
-    if array.ndim not in (2, 3):
-        raise ImageError(f"{name} has {array.ndim} axes: give one plane, channels last.")
-    rgb = array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype in (np.uint8, np.uint16)
-    axes = "yx" if array.ndim == 2 else "yxs" if rgb else "yxc"
+def _one_plane(array: LazyArray, name: str) -> StoredImage:
+    ndim = len(array.shape)
+    if ndim not in (2, 3):
+        raise ImageError(f"{name} has {ndim} axes: give one plane, channels last.")
+    rgb = ndim == 3 and array.shape[2] in (3, 4) and array.dtype in (np.uint8, np.uint16)
+    axes = "yx" if ndim == 2 else "yxs" if rgb else "yxc"
     return StoredImage(
         name=name,
         levels=(array,),
         axes=axes,
-        scale=(1.0,) * array.ndim,
-        translate=(0.0,) * array.ndim,
-        units=("pixel",) * array.ndim,
+        scale=(1.0,) * ndim,
+        translate=(0.0,) * ndim,
+        units=("pixel",) * ndim,
     )
 
 
-def _npy(path: Path) -> NDArray[Any]:
-    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array
+def _npy(path: Path) -> LazyArray:
+    mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(mapped, np.memmap) or not mapped.flags.c_contiguous:
+        return mapped
+    raw = RawArray(path, mapped.dtype, mapped.offset, mapped.shape)
+    return StoredArray(raw, path.name, raw.close)
 
 
 def _picture(path: Path) -> NDArray[Any]:
