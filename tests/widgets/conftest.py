@@ -44,6 +44,8 @@ def open_panel(make_napari_viewer: Any) -> Iterator[Opener]:
         opened.append(widget)
         viewer.window.add_dock_widget(widget, name="Pi-SAM", area="right")
         until(lambda: widget.labels is not None, "getting ready")
+        # The dock has taken room from the canvas: all of the image shall be seen again.
+        viewer.reset_view()
         return Hands(viewer, widget)
 
     yield open_it

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QPoint, Qt
+from qtpy.QtGui import QCursor
 from qtpy.QtTest import QTest as _QTest
 from qtpy.QtWidgets import QApplication
 
@@ -55,8 +56,21 @@ class Hands:
     def move(self, y: float, x: float) -> None:
         # A mouse that is there already makes no event.
         for off in (3, 0):
-            QTest.mouseMove(self.canvas.native, self.at(y, x) + QPoint(off, off))
-            QApplication.processEvents()
+            self._move_to(self.at(y, x) + QPoint(off, off))
+
+    def _move_to(self, spot: QPoint) -> None:
+        """Move the pointer, and wait: it is the screen's, whose news take a moment to come."""
+        come: list[Any] = []
+
+        def note(event: Any) -> None:
+            come.append(event)
+
+        moved = self.canvas._scene_canvas.events.mouse_move
+        there = QCursor.pos() == self.canvas.native.mapToGlobal(spot)
+        moved.connect(note)
+        QTest.mouseMove(self.canvas.native, spot)
+        until(lambda: there or bool(come), f"the mouse moving to {spot}")
+        moved.disconnect(note)
 
     def click(
         self,
@@ -84,8 +98,7 @@ class Hands:
             where = QPoint(
                 round(a.x() + part * (b.x() - a.x())), round(a.y() + part * (b.y() - a.y()))
             )
-            QTest.mouseMove(native, where)
-            QApplication.processEvents()
+            self._move_to(where)
         QTest.mouseRelease(native, left, modifier, b)
         QApplication.processEvents()
 

@@ -161,3 +161,20 @@ def test_strokes_through_planes_and_other_axes(tmp_path: Any) -> None:
     assert cell_of(kept, 1) == str(kept.area)
     (found,) = read_journal(late.work.journal.path)
     assert np.array_equal(found.labels(labels.data.dtype), labels.data)
+
+
+def test_undo_of_naparis_is_seen_after_a_slider_that_moves_only_other_layers(
+    tmp_path: Any,
+) -> None:
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((90, 120), np.uint8))
+    late = Late(viewer, tmp_path)
+    late.keep(40, 60)
+    viewer.add_image(np.zeros((5, 90, 120), np.uint8))
+    viewer.dims.set_point(0, 3)
+    labels = late.work.bridge.targets.layer
+    assert labels is not None
+    labels.undo()
+    assert [o.area for o in late.work.objects] == [0]
+    labels.redo()
+    assert [o.area for o in late.work.objects] == [441]

@@ -47,7 +47,7 @@ class Display:
     """Keeps our layers in line with a session, in both directions.
 
     when_free: see LayerBridge. image: the layer that is segmented; the bridge sets it. closed:
-    nothing is shown any more.
+    nothing is shown any more. pixel_ratio: pixels of the hardware for one of the window.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Display:
         self.helpers = HelperLayers(viewer, made=self._helper_made)
         self.image: Image | None = None
         self.show_unsure = False
+        self.pixel_ratio = 1.0
         self.closed = False
         self._writing = False
         self._shown: tuple[Any, ...] = ()
@@ -281,7 +282,7 @@ class Display:
         for role in (PROMPTS, CORRECTIONS):
             points = self.helpers.find(role)
             if points is not None and zoom > 0:
-                fit_points(points, zoom)
+                fit_points(points, zoom, ratio=self.pixel_ratio)
         running = self.session.running
         preview, box = self.helpers.find(PREVIEW), self.helpers.find(BOX)
         if preview is not None and running is not None and running.answer is not None:

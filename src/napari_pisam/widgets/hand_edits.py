@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_pisam.session.book import BookEdit
 from napari_pisam.session.canvas import CanvasError, LabelCanvas
 from napari_pisam.session.strokes import Stroke, painted, redrawn, strokes_in
-from napari_pisam.widgets.label_canvas import LayerCanvas
+from napari_pisam.widgets.label_canvas import LayerCanvas, connect
 
 if TYPE_CHECKING:
     from napari_pisam.session.session import Session
@@ -48,6 +48,11 @@ class HandEdits:
         for canvas in targets.canvases:
             self._follow(canvas)
         targets.followed.connect(self._follow)
+        dims = viewer.dims.events
+        # After napari's own, which draw the layers anew.
+        self._disconnect = connect(
+            (dims.point, self._on_dims), (dims.order, self._on_dims), (dims.ndisplay, self._on_dims)
+        )
         session.written.connect(self._on_written)
 
     def _follow(self, canvas: LabelCanvas) -> None:
@@ -57,6 +62,14 @@ class HandEdits:
         self._planes[canvas.key] = self._shown()
         canvas.painted.connect(lambda atoms: self._on_painted(canvas, atoms))
         canvas.redrawn.connect(lambda: self._on_redrawn(canvas))
+
+    def close(self) -> None:
+        """Listen to the viewer no longer."""
+        self._disconnect()
+
+    def _on_dims(self, event: Any = None) -> None:
+        """Layers that a slider does not move are not drawn anew by it."""
+        self._planes = dict.fromkeys(self._planes, self._shown())
 
     def _shown(self) -> tuple[Any, ...]:
         dims = self._viewer.dims

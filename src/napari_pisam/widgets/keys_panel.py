@@ -15,7 +15,7 @@ MOUSE = (
     ("Shift drag", "a box round the object; Ctrl too"),
     ("Drag, wheel", "move and zoom the image"),
 )
-KEY_WIDTH = 13
+KEY_WIDTH = 16
 """Characters of the longest key."""
 
 

@@ -72,12 +72,16 @@ def new_points_layer(role: str, image: Image) -> Points:
     return layer
 
 
-def fit_points(layer: Points, zoom: float) -> None:
+def fit_points(layer: Points, zoom: float, *, ratio: float = 1.0) -> None:
     """Keep points the same size on the screen.
 
-    zoom: screen pixels per image pixel. Points are made a little too large and are cut to size on
-    the screen, so that they change only when the zoom has changed by a good deal.
+    zoom: screen pixels per image pixel. ratio: what one of them is in pixels of the hardware.
+    Points are made a little too large and are cut to size on the screen, so that they change only
+    when the zoom has changed by a good deal.
     """
+    limits = (1, round(POINT_SIZE * ratio))
+    if tuple(layer.canvas_size_limits) != limits:
+        layer.canvas_size_limits = limits
     now = float(layer.current_size) * zoom
     if not POINT_SIZE <= now <= 2 * POINT_SIZE:
         size = POINT_SIZE * 1.4 / zoom

@@ -186,8 +186,9 @@ class SegmentWidget(QWidget):
     # What happens.
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
-        """See Qt; only now is it known which window the panel is in."""
+        """See Qt; only now is it known which window the panel is in, and on which screen."""
         self._ending.window = weakref.ref(self.window())
+        self.bridge.display.pixel_ratio = self.devicePixelRatioF()
         super().showEvent(event)
 
     def _connect(self) -> None:

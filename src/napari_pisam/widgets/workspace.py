@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 STATE_VARIABLE = "PISAM_STATE_DIR"
 RING_PIXELS = 9.0
+RING_OVERLAY = "brush_circle"
 RING_MOVES = 2
 """With its second move the mouse is where the ring is drawn; before the first it is nowhere."""
 
@@ -116,6 +117,7 @@ class Workspace:
         self.viewer.layers.selection.events.active.disconnect(self._on_changed)
         self.keys.close()
         self.mouse.close()
+        self.hand_edits.close()
         self.bridge.close(viewer_lives=viewer_lives)
 
     # Commands.
@@ -366,6 +368,11 @@ class Workspace:
 
         Making and drawing the first one takes long; the next move puts it where the mouse is.
         """
+        overlays = getattr(getattr(self.viewer, "canvas", None), "overlays", {})
+        for name, overlay in overlays.items():
+            if RING_OVERLAY in name:
+                # napari 0.9 lays a small square of the canvas's colour under its middle.
+                overlay.box = False
         self.viewer.cursor.size = RING_PIXELS / float(self.bridge.camera.zoom)
         self.viewer.cursor.style = "circle"
         yield
