@@ -10,11 +10,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from segment_anything.modeling import ImageEncoderViT
 from torch import Tensor
 
 from napari_pisam.model import attention
 from napari_pisam.model.attention import accelerate_encoder, encode, encode_steps
+from napari_pisam.model.sam import ImageEncoderViT
 
 CPU = torch.device("cpu")
 

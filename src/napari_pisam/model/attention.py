@@ -13,10 +13,10 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import torch
-from segment_anything.modeling import ImageEncoderViT
-from segment_anything.modeling.image_encoder import Attention, Block, MLPBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from napari_pisam.model.sam import Attention, Block, ImageEncoderViT, MLPBlock
 
 __all__ = ["accelerate_encoder", "encode", "encode_steps"]
 

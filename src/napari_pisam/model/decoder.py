@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from segment_anything.modeling import MaskDecoder, TwoWayTransformer
-from segment_anything.modeling.mask_decoder import MLP
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -19,6 +17,7 @@ from napari_pisam.model.config import DecoderKind, ModelConfig
 from napari_pisam.model.deform import Region
 from napari_pisam.model.interactor import PreciseInteractor
 from napari_pisam.model.layers import DeformableConv, LayerNorm2d, rgb_embedding, upscale
+from napari_pisam.model.sam import MLP, MaskDecoder, TwoWayTransformer
 
 ClickOrder = Literal["xy", "yx"]
 

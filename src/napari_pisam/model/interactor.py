@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 import torch
-from segment_anything.modeling.mask_decoder import MLP
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_pisam.model.cells import cut, grown, inside
 from napari_pisam.model.deform import Region
 from napari_pisam.model.layers import LayerNorm2d
+from napari_pisam.model.sam import MLP
 
 
 class FourierPosition(nn.Module):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import torch
-from segment_anything.modeling import common
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_pisam.model import sam
 from napari_pisam.model.config import PIXEL_MEAN, PIXEL_STD
 from napari_pisam.model.deform import deform_conv
 
 __all__ = ["DeformableConv", "LayerNorm2d", "normalise", "rgb_embedding", "upscale"]
 
 
-class LayerNorm2d(common.LayerNorm2d):  # type: ignore[misc]  # the package is untyped
+class LayerNorm2d(sam.LayerNorm2d):  # type: ignore[misc]  # the package is untyped
     """SAM's norm over channels, in one pass: (B, C, H, W) -> the same, channels last in memory.
 
     What follows then reads and writes channels last too.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from segment_anything.modeling import ImageEncoderViT, PromptEncoder
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -11,6 +10,7 @@ from napari_pisam.model.config import DecoderKind, ModelConfig
 from napari_pisam.model.decoder import Masks, PiDecoder
 from napari_pisam.model.encoders import Encoded, build_encoder, encode
 from napari_pisam.model.layers import normalise
+from napari_pisam.model.sam import ImageEncoderViT, PromptEncoder
 
 
 def build_prompt_encoder(config: ModelConfig) -> PromptEncoder:

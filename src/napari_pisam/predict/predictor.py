@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from segment_anything.modeling import ImageEncoderViT
 from torch import Tensor
 
 from napari_pisam import zoo
@@ -24,6 +23,7 @@ from napari_pisam.model.layers import normalise
 from napari_pisam.model.loading import load_model
 from napari_pisam.model.pisam import PiSam, lay_channels_last
 from napari_pisam.model.policy import channels_last_pay, choose_device, choose_dtype
+from napari_pisam.model.sam import ImageEncoderViT
 from napari_pisam.predict.decoding import PromptDecoder
 from napari_pisam.predict.finishing import finish
 from napari_pisam.predict.looks import LIGHT_LOOKS, LookPolicy

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 import torch
-from segment_anything.modeling import ImageEncoderViT
 
 from napari_pisam.model.config import ModelConfig
+from napari_pisam.model.sam import ImageEncoderViT
 
 
 def build_vit(config: ModelConfig) -> ImageEncoderViT:
