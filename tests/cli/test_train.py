@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from napari_pisam.cli import main, train
+from napari_pisam.cli.installing import how_to_install
 from tests.cli.toy import one_sentence, run, write_squares
 
 Capture = pytest.CaptureFixture[str]
@@ -134,7 +135,7 @@ def test_without_the_extra_the_extra_is_named(
     monkeypatch.setattr(importlib.util, "find_spec", spec)
     said = run(capsys, "train", config)
     assert said.code == 2
-    assert 'pip install "napari-pisam[train]"' in one_sentence(said)
+    assert how_to_install("train") in one_sentence(said)
 
 
 def test_eval_measures_and_writes_nothing(capsys: Capture, config: Path, tmp_path: Path) -> None:

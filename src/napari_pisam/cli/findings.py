@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from napari_pisam.cli.installing import DISTRIBUTION, how_to_install
+
 Mark = Literal["ok", "note", "MISSING"]
 
-DISTRIBUTION = "napari-pisam"
 _OLDEST_PYTHON = (3, 11)
 _QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
 # Room for the smallest model to download, bytes.
@@ -160,7 +161,7 @@ def viewer() -> Iterator[Finding]:
     if bindings:
         yield Finding("ok", "Qt", ", ".join(f"{b} {_version(b) or ''}".strip() for b in bindings))
     else:
-        words = f'no Qt binding, so no viewer: pip install "{DISTRIBUTION}[qt]"'
+        words = f"no Qt binding, so no viewer: {how_to_install('qt')}"
         yield Finding("note", "Qt", words)
     screens = (os.environ.get("DISPLAY"), os.environ.get("WAYLAND_DISPLAY"))
     if sys.platform == "linux" and not any(screens):
@@ -171,7 +172,7 @@ def _training() -> Finding:
     needed = {"lightning_fabric": "lightning-fabric", "tensorboard": "tensorboard"}
     lacking = [name for module, name in needed.items() if importlib.util.find_spec(module) is None]
     if lacking:
-        words = f'{", ".join(lacking)} not installed: pip install "{DISTRIBUTION}[train]"'
+        words = f"{', '.join(lacking)} not installed: {how_to_install('train')}"
         return Finding("note", "training", words)
     return Finding("ok", "training", f"lightning-fabric {_version('lightning-fabric') or ''}")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
+from napari_pisam.cli.installing import how_to_install
 from napari_pisam.cli.messages import BadOptionError, bars, complain, say
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def train(  # noqa: PLR0913 - each parameter is an option
 ) -> None:
     """Train one stage of a model; Ctrl-C writes the state first, --resume goes on from it."""
     if importlib.util.find_spec(NEEDED) is None:
-        raise BadOptionError('Training needs more packages: pip install "napari-pisam[train]".')
+        raise BadOptionError(f"Training needs more packages: {how_to_install('train')}.")
     published = config.parts[0:1] == (PUBLISHED,) and not config.exists()
     if not published and not config.is_file():
         raise BadOptionError(f"There is no file '{config}': give a TOML file.")
