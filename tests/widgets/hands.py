@@ -17,7 +17,7 @@ from napari_pisam.widgets.segment_widget import SegmentWidget
 # Its overloads take a widget; the canvas of a viewer has no type.
 QTest: Any = _QTest
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 
 def until(condition: Callable[[], bool], what: str = "it") -> None:

@@ -114,3 +114,18 @@ def test_there_is_no_ring_before_the_mouse_has_been_on_the_canvas(open_panel: Op
     lit = hands.bright()
     spot = hands.at(100, 150)
     assert np.allclose((lit.min(0) + lit.max(0)) / 2, (spot.y(), spot.x()), atol=2)
+
+
+def test_the_banner_follows_the_tools_of_the_selected_layer(hands: Hands) -> None:
+    shown, prompts = hands.widget.panel.banner, hands.widget.prompts
+    hands.viewer.layers.selection.active = prompts
+    assert shown.mode.name == "start"
+    prompts.mode = "add"
+    assert shown.mode.name == "paused"
+    assert "tool" in shown.mode.title
+    prompts.mode = "pan_zoom"
+    assert shown.mode.name == "start"
+    shapes = hands.viewer.add_shapes(name="mine")
+    assert "Press Box" not in shown.mode.hint
+    shapes.add_rectangles(np.array([[10, 10], [50, 60]]))
+    assert "Press Box" in shown.mode.hint

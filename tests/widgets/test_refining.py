@@ -87,7 +87,9 @@ def test_a_rectangle_drawn_in_a_shapes_layer_is_the_box(open_panel: Opener, rota
     assert np.allclose((box.y_min, box.x_min, box.y_max, box.x_max), (40, 50, 100, 140), atol=1.5)
     assert hands.widget.panel.banner.mode.name == "correct"
     hands.click(70, 160)
-    assert len(hands.widget.session.running.prompt.corrections) == 1
+    running = hands.widget.session.running
+    assert running is not None
+    assert len(running.prompt.corrections) == 1
 
 
 def test_a_shape_on_another_plane_is_no_box(open_panel: Opener) -> None:

@@ -98,7 +98,7 @@ class Targets:
         if self.layer is None:
             self.choose(self._new(image))
 
-    def canvas_for(self, image: Image | None) -> LayerCanvas:
+    def canvas_for(self, image: Image | None) -> Canvas:
         """The canvas to keep an object of that image in; raises CanvasError."""
         if image is None:
             raise CanvasError("The image is gone: open it again to keep its objects.")

@@ -23,6 +23,7 @@ from napari_pisam.widgets.hand_edits import HandEdits
 from napari_pisam.widgets.identity import is_in
 from napari_pisam.widgets.image_plane import spatial_shape
 from napari_pisam.widgets.keys import Keys
+from napari_pisam.widgets.label_canvas import connect
 from napari_pisam.widgets.layer_bridge import LayerBridge
 from napari_pisam.widgets.mouse import Mouse
 from napari_pisam.widgets.pacing import at_once
@@ -102,9 +103,11 @@ class Workspace:
         self.bridge.image_changed.connect(self._note_image)
         self.bridge.layers_changed.connect(self.changed.emit)
         self.bridge.targets.changed.connect(self._on_target)
-        self.viewer.layers.selection.events.active.connect(self._on_changed)
+        self._let_go_active: Callable[[], None] = lambda: None
+        self.viewer.layers.selection.events.active.connect(self._on_active)
         self._note_image()
         self._on_target()
+        self._on_active()
 
     def close(self, *, viewer_lives: bool = True) -> None:
         """Let go of the viewer; kept objects stay in their labels.
@@ -114,7 +117,8 @@ class Workspace:
         if self._closed:
             return
         self._closed = True
-        self.viewer.layers.selection.events.active.disconnect(self._on_changed)
+        self.viewer.layers.selection.events.active.disconnect(self._on_active)
+        self._let_go_active()
         self.keys.close()
         self.mouse.close()
         self.hand_edits.close()
@@ -340,6 +344,17 @@ class Workspace:
     def _on_target(self) -> None:
         self.keys.bind_labels(self.bridge.targets.layer)
         self.changed.emit()
+
+    def _on_active(self, event: Any = None) -> None:
+        """Another layer is selected: its tool, or the shapes in it, decide whose clicks are."""
+        from napari.layers import Shapes as ShapesLayer
+
+        active = self.viewer.layers.selection.active
+        names = ("mode", "data") if isinstance(active, ShapesLayer) else ("mode",)
+        emitters = [] if active is None else [getattr(active.events, n, None) for n in names]
+        self._let_go_active()
+        self._let_go_active = connect(*((e, self._on_changed) for e in emitters if e is not None))
+        self._on_changed()
 
     def _on_changed(self, event: Any = None) -> None:
         self.refresh_cursor()
