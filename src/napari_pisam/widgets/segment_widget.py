@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import weakref
@@ -360,7 +361,9 @@ class _Ending:
 
     def end(self, *_: object) -> None:
         """Stop the worker, give the viewer back."""
-        self._runner.blockSignals(True)
+        # A script that ends without closing its window: Qt has deleted everything by now.
+        with contextlib.suppress(RuntimeError):
+            self._runner.blockSignals(True)
         for signal in (self._work.changed, self._work.said, self._work.hovered):
             signal.disconnect()
         self._work.bridge.image_changed.disconnect()
