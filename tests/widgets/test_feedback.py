@@ -129,3 +129,15 @@ def test_the_banner_follows_the_tools_of_the_selected_layer(hands: Hands) -> Non
     assert "Press Box" not in shown.mode.hint
     shapes.add_rectangles(np.array([[10, 10], [50, 60]]))
     assert "Press Box" in shown.mode.hint
+
+
+def test_a_brush_has_its_own_size_at_the_mouse_after_the_ring(open_panel: Opener) -> None:
+    hands = open_panel()
+    labels, cursor = hands.widget.labels, hands.viewer.cursor
+    assert labels is not None
+    hands.widget.panel.keeping.object_size.setValue(40)
+    hands.viewer.layers.selection.active = labels
+    hands.move(100, 150)
+    assert (str(cursor.style), cursor.size) == ("circle", 40)
+    labels.mode = "paint"
+    assert (str(cursor.style), cursor.size) == ("circle", labels.cursor_size)

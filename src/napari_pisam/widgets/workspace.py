@@ -367,7 +367,9 @@ class Workspace:
         active = self.viewer.layers.selection.active
         cursor, running = self.viewer.cursor, self.session.running
         if not self.mouse.listens or running is None:
-            cursor.style = active.cursor if is_in(active, self.viewer.layers) else "standard"
+            theirs = is_in(active, self.viewer.layers)
+            cursor.size = active.cursor_size if theirs else 1
+            cursor.style = active.cursor if theirs else "standard"
             return
         size = self.session.typical_size
         placed = self._moves >= RING_MOVES
