@@ -137,6 +137,9 @@ def test_a_brush_has_its_own_size_at_the_mouse_after_the_ring(open_panel: Opener
     assert labels is not None
     hands.widget.panel.keeping.object_size.setValue(40)
     hands.viewer.layers.selection.active = labels
+    # The first time napari tells of the brush's size.
+    labels.mode = "paint"
+    labels.mode = "pan_zoom"
     hands.move(100, 150)
     assert (str(cursor.style), cursor.size) == ("circle", 40)
     labels.mode = "paint"
