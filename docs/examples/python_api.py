@@ -32,7 +32,8 @@ adds = better.prompt.corrections[0].positive  # what None was found to mean
 # The encoder once, then any number of prompts within that square.
 embedding = predictor.embed(image, pisam.Window(y=0, x=0, height=192, width=192))
 boxes = [pisam.Box(33, 21, 77, 66), pisam.Box(30, 86, 70, 127)]
-boxed = [predictor.predict(embedding, pisam.Prompt(box=box)).mask for box in boxes]
+found = predictor.predict_many(embedding, [pisam.Prompt(box=box) for box in boxes])
+boxed = [one.mask for one in found]
 # --8<-- [end:embed]
 
 if __name__ == "__main__":

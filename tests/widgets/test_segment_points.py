@@ -15,6 +15,7 @@ from napari_pisam.images.source import ImageError
 from napari_pisam.prompts import Click
 from napari_pisam.session.plane import Ask
 from napari_pisam.widgets import segment_points as module
+from napari_pisam.widgets.large_labels import layered_of
 from napari_pisam.widgets.segment_points import (
     Batch,
     in_background,
@@ -228,6 +229,9 @@ def test_labels_of_a_large_image_take_memory_where_objects_are() -> None:
     viewer.add_layer(labels)
     assert max(level.shape[0] for level in labels.data[1:]) == 50_000
     assert labels.data[-1].shape == (1562, 1562)
+    assert labels.data[3][5000 // 8, 99_000 // 8] == 3
+    # The panel goes on in such a layer.
+    assert layered_of(labels) is labels.data[0]
 
 
 def test_the_button_stops_it_and_keeps_what_is_done(make_napari_viewer: Any) -> None:

@@ -69,7 +69,7 @@ class RawArray:
         return axis
 
     def _read(self, into: NDArray[Any], offset: int) -> None:
-        view = memoryview(into).cast("B")
+        view = into.reshape(-1).view(np.uint8).data
         done = 0
         with self._lock:
             self._file.seek(offset)

@@ -33,7 +33,7 @@ class SparseLabels:
     @property
     def nbytes(self) -> int:
         """What it takes in memory."""
-        return len(self._tiles) * SIDE * SIDE * self.dtype.itemsize
+        return len(self._tiles) * SIDE * SIDE * int(self.dtype.itemsize)
 
     @property
     def tiles(self) -> frozenset[tuple[int, ...]]:

@@ -154,7 +154,8 @@ class Thinned:
             cuts.append(
                 [range(a, b) for a, b in zip(edges, [*edges[1:], places.stop], strict=True)]
             )
-        return product(*cuts)
+        rows, cols = cuts
+        return product(rows, cols)
 
     def _fill(self, out: NDArray[Any], wanted: Places, block: tuple[range, range]) -> None:
         source = [as_slice(places) for places in wanted]

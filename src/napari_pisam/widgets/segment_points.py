@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_pisam.images.source import ImageError
-from napari_pisam.images.sparse_labels import SparseLabels
-from napari_pisam.images.thinned import LARGE_PIXELS, LARGE_SIDE, with_overviews
 from napari_pisam.predict.finishing import finish
 from napari_pisam.prompts import Click
 from napari_pisam.session.canvas import ArrayCanvas
@@ -24,6 +22,7 @@ from napari_pisam.widgets.frames import same_frame
 from napari_pisam.widgets.identity import unwrapped
 from napari_pisam.widgets.image_plane import Look, image_plane, spatial_shape
 from napari_pisam.widgets.label_canvas import NEW_LABELS_DTYPE
+from napari_pisam.widgets.large_labels import LayeredLabels, is_large
 from napari_pisam.widgets.model_loading import engine_for
 from napari_pisam.widgets.prompt_layers import CORRECTIONS, PROMPTS, signs_of
 from napari_pisam.widgets.runner import Answers, sentence_of
@@ -131,13 +130,12 @@ class Batch:
         """The labels of what was cut so far."""
         from napari.layers import Labels as LabelsLayer
 
-        labels = self._canvas.labels
-        levels = with_overviews((labels,), (labels.ndim - 2, labels.ndim - 1), nearest=True)
-        several = len(levels) > 1
+        labels: Any = self._canvas.labels
+        layered = isinstance(labels, LayeredLabels)
         return LabelsLayer(
-            list(levels) if several else labels,
+            labels.levels if layered else labels,
             name=f"{self._image.name} objects",
-            multiscale=several,
+            multiscale=layered,
             **same_frame(self._image),
         )
 
@@ -179,9 +177,8 @@ class _NumberedCanvas(ArrayCanvas):
 def _empty_labels(shape: tuple[int, ...], highest: int) -> Any:
     """Zeros: an array, which a person can edit, or what takes no memory when that is too large."""
     dtype = NEW_LABELS_DTYPE if highest <= np.iinfo(NEW_LABELS_DTYPE).max else np.dtype(np.uint32)
-    pixels = math.prod(shape[-2:])
-    if pixels > LARGE_PIXELS or max(shape[-2:]) > LARGE_SIDE or math.prod(shape) > ARRAY_PIXELS:
-        return SparseLabels(shape, dtype)
+    if is_large(shape) or math.prod(shape) > ARRAY_PIXELS:
+        return LayeredLabels(shape, dtype)
     return np.zeros(shape, dtype)
 
 
