@@ -213,8 +213,17 @@ class Display:
             for role in (PROMPTS, CORRECTIONS):
                 yield
                 self._tell(role)
+            yield
+            self._show_thumbnails()
         finally:
             self._at_work -= 1
+
+    def _show_thumbnails(self) -> None:
+        """The layer list last: it is looked at least, and takes as long to draw as a mask."""
+        for role in (PROMPTS, CORRECTIONS, PREVIEW, UNSURE):
+            layer = self.helpers.find(role)
+            if layer is not None and not self.closed:
+                layer.events.thumbnail()
 
     def _tell(self, role: str) -> None:
         """Others who listen to a layer of points hear that they have changed."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +54,15 @@ def apply_frame(layer: Layer, frame: dict[str, Any]) -> None:
     for name, value in frame.items():
         if _differs(layer, name, value):
             setattr(layer, name, value)
+
+
+@contextmanager
+def blocked(layer: Layer, *names: str) -> Iterator[None]:
+    """Nobody is told of those events meanwhile."""
+    with ExitStack() as stack:
+        for name in names:
+            stack.enter_context(getattr(layer.events, name).blocker())
+        yield
 
 
 def _differs(layer: Layer, name: str, value: Any) -> bool:

@@ -7,8 +7,6 @@ blue inside, its edge is a line of even width at any zoom, and moving it costs o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from napari_pisam.session.relief import EDGE, REACH, STEP
 from napari_pisam.widgets.colours import BORDER, DOUBT, FILL, OUTLINE, rgba
 from napari_pisam.widgets.frames import (
     apply_frame,
+    blocked,
     lattice_frame,
     rows_of,
     same_frame,
@@ -28,7 +27,7 @@ from napari_pisam.widgets.frames import (
 from napari_pisam.widgets.identity import ROLE
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Layer, Vectors
+    from napari.layers import Image, Vectors
     from napari.utils.colormaps import Colormap
 
 PREVIEW, UNSURE, BOX = "preview", "unsure", "box"
@@ -90,7 +89,10 @@ def new_preview_layer(role: str, image: Image) -> Image:
 
 
 def show_answer(layer: Image, image: Image, index: PlaneIndex, answer: Answer | None) -> None:
-    """Show an answer's mask, or its doubt, where it lies; None clears the layer."""
+    """Show an answer's mask, or its doubt, where it lies; None clears the layer.
+
+    The layer's picture in the layer list is not drawn anew: see `Display`.
+    """
     data, frame = _nothing(image), same_frame(image)
     if answer is not None and answer.lattice is not None:
         pixels = answer.relief if layer.metadata.get(ROLE) == PREVIEW else answer.doubt
@@ -99,27 +101,18 @@ def show_answer(layer: Image, image: Image, index: PlaneIndex, answer: Answer | 
         frame = lattice_frame(image, index, answer.lattice)
     # Neither its place nor its size concerns the viewer, which would look through the extents of
     # all layers; and it is drawn once, when all is as it shall be.
-    with blocked(layer, "scale", "translate", "set_data"):
+    with blocked(layer, "scale", "translate", "set_data", "thumbnail"):
         apply_frame(layer, frame)
     if data.size > 1 or layer.data.size > 1:
-        with blocked(layer, "data"):
+        with blocked(layer, "data", "thumbnail"):
             layer.data = data
 
 
 def clear_answer(layer: Image) -> None:
     """Clear a layer where it lies, which costs less than moving it; for the same plane only."""
     if layer.data.any():
-        with blocked(layer, "data"):
+        with blocked(layer, "data", "thumbnail"):
             layer.data = np.zeros_like(layer.data)
-
-
-@contextmanager
-def blocked(layer: Layer, *names: str) -> Iterator[None]:
-    """Nobody is told of those events meanwhile."""
-    with ExitStack() as stack:
-        for name in names:
-            stack.enter_context(getattr(layer.events, name).blocker())
-        yield
 
 
 def relief_limits(zoom: float, pixel_size: float) -> tuple[float, float]:

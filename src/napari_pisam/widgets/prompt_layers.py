@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_pisam.prompts import Click
 from napari_pisam.session.plane import PlaneIndex
 from napari_pisam.widgets.colours import ADDS, BORDER, REMOVES, UNDECIDED, rgba
-from napari_pisam.widgets.frames import rows_of, same_frame
+from napari_pisam.widgets.frames import blocked, rows_of, same_frame
 from napari_pisam.widgets.identity import ROLE
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def write_clicks(
     held = np.asarray(layer.data)
     same = held.shape == data.shape and np.array_equal(held, data)
     if not same:
-        with layer.events.data.blocker():
+        with blocked(layer, "data", "thumbnail"):
             layer.data = data
     if list(layer.features.get(KIND, ())) != kinds:
         default = OBJECT if role == PROMPTS else AUTO

@@ -24,6 +24,7 @@ from napari_pisam.widgets.identity import is_in
 from napari_pisam.widgets.image_plane import spatial_shape
 from napari_pisam.widgets.keys import Keys
 from napari_pisam.widgets.label_canvas import connect
+from napari_pisam.widgets.label_colours import LabelColours
 from napari_pisam.widgets.layer_bridge import LayerBridge
 from napari_pisam.widgets.mouse import Mouse
 from napari_pisam.widgets.pacing import at_once
@@ -94,6 +95,7 @@ class Workspace:
         }
         self.keys = Keys(self.viewer, self.commands, keys or {})
         self._place, self._moves = 0, 0
+        self._colours = LabelColours()
         self._identities: dict[str, ImageIdentity] = {}
         self._closed = False
         self.session.said.connect(self.said.emit)
@@ -224,11 +226,7 @@ class Workspace:
         layer = self.bridge.targets.layer
         if layer is None or self.bridge.targets.key != kept.canvas:
             return None
-        colour = layer.get_color(kept.label)
-        if colour is None:
-            return None
-        red, green, blue = (round(255 * float(part)) for part in colour[:3])
-        return red, green, blue
+        return self._colours.of(layer, kept.label)
 
     def show_object(self, kept: KeptObject) -> None:
         """Bring an object into view."""
