@@ -10,6 +10,7 @@ from collections.abc import Callable
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+import napari
 import numpy as np
 from numpy.typing import NDArray
 
@@ -125,5 +126,9 @@ class LargeCanvas:
             return
         self._labels[where(index, window)] = values
         # napari keeps the coarsest level of a plane; given the same levels again, it reads it anew.
+        if napari.__version__.startswith("0.7."):
+            # It keeps no copy, and its labels layers do not take the levels a second time.
+            self.layer.refresh(extent=False)
+            return
         with self.layer.events.data.blocker():
             self.layer.data = self._labels.levels
