@@ -14,11 +14,12 @@ from napari_pisam.predict.looks import (
     best_look,
     extent_in,
     fitting_window,
+    known_window,
     look_windows,
     next_window,
     trust,
 )
-from napari_pisam.prompts import Click, Prompt
+from napari_pisam.prompts import Box, Click, Prompt
 
 SIDE = 64
 NATIVE = 512
@@ -108,3 +109,25 @@ def test_an_object_that_even_the_largest_look_cuts_off_is_given_a_larger_window(
     best = best_look(looks, LIGHT_LOOKS)
     assert fitting_window(best, prompt, LIGHT_LOOKS) is None
     assert next_window(best, prompt, LIGHT_LOOKS).height > looks[-1].window.height
+
+
+@given(
+    box=st.builds(
+        Box,
+        st.integers(0, 900),
+        st.integers(0, 900),
+        st.integers(901, 1500),
+        st.integers(901, 1500),
+    ),
+    beside=st.lists(st.builds(Click, st.integers(-500, 2000), st.integers(-500, 2000)), max_size=3),
+)
+def test_a_box_takes_half_its_window_and_points_beside_it_are_still_inside(
+    box: Box, beside: list[Click]
+) -> None:
+    window = known_window(Prompt(box=box, points=tuple(beside)), None, LIGHT_LOOKS)
+    assert window is not None
+    assert all(window.contains(c) for c in beside)
+    assert window.height >= round(box.span / LIGHT_LOOKS.box_aim)
+    if all(box.y_min <= c.y <= box.y_max and box.x_min <= c.x <= box.x_max for c in beside):
+        wanted = max(np.ceil(box.span / LIGHT_LOOKS.box_aim), LIGHT_LOOKS.smallest)
+        assert window.height <= wanted

@@ -20,23 +20,25 @@ from napari_pisam.prompts import Click, Prompt
 class LookPolicy:
     """Numbers of the search, shares of a window's side unless said otherwise.
 
-    aim: what an object should span. least, most: between these a look is good enough. looks: at
-    most so many before the answer's own. widen: by how much a mask that is cut off enlarges the
-    window. smallest: side of the smallest window, image pixels. scales: windows that are all
-    looked at before one is chosen, in multiples of the window at native resolution; empty for an
-    encoder that is too slow for it: then one look leads to the next. doubt: what is taken off a
-    look's score for a mask that is cut off, and for every factor of two that its object is
-    smaller than `least` or larger than `most`.
+    aim: what an object should span; box_aim: the same where a box tells exactly how large it is,
+    and pixels for its edge are worth more than surroundings. least, most: between these a look is
+    good enough. looks: at most so many before the answer's own. widen: by how much a mask that is
+    cut off enlarges the window. smallest: side of the smallest window, image pixels. scales:
+    windows that are all looked at before one is chosen, in multiples of the window at native
+    resolution; empty for an encoder that is too slow for it: then one look leads to the next.
+    doubt: what is taken off a look's score for a mask that is cut off, and for every factor of
+    two that its object is smaller than `least` or larger than `most`.
     """
 
     aim: float = 0.33
+    box_aim: float = 0.5
     least: float = 0.15
     most: float = 0.60
     looks: int = 3
     widen: float = 2.0
     smallest: int = 16
     scales: tuple[float, ...] = ()
-    doubt: float = 0.1
+    doubt: float = 0.05
 
 
 LIGHT_LOOKS = LookPolicy(scales=(1 / 8, 1 / 4, 1 / 2, 1, 2, 4))
@@ -69,8 +71,13 @@ def known_window(prompt: Prompt, object_size: float | None, policy: LookPolicy) 
     """
     centre = prompt_centre(prompt)
     if prompt.box is not None:
-        span = prompt.box.span
-    elif prompt.mask is not None and prompt.mask.mask.any():
+        # points beside the box are in the window too, not on its very edge
+        reach = max(
+            (max(abs(c.y - centre.y), abs(c.x - centre.x)) for c in prompt.points), default=0
+        )
+        side = max(prompt.box.span / policy.box_aim, 2.2 * reach, policy.smallest)
+        return square_window(centre.y, centre.x, side)
+    if prompt.mask is not None and prompt.mask.mask.any():
         span = float(max(prompt.mask.cropped().mask.shape))
     elif object_size is not None:
         span = object_size
