@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from napari_pisam.model.cells import cut, grown, inside, strips
 from napari_pisam.model.decoder import ObjectEmbedder, PiDecoder
 from napari_pisam.model.deform import Region, deform_conv_region
-from napari_pisam.model.layers import DeformableConv, normalise
+from napari_pisam.model.layers import DeformableConv, rgb_of_pixels
 
 UNLIKELY_LOGIT = -4.595
 """Logit of a probability of one per cent."""
@@ -97,7 +97,7 @@ def head_on(
     out = torch.empty(shape, dtype=torch.float32, device=feature.device)
     for strip in strips(region, _rows_of_strip(decoder, margins, feature.device.type)):
         around = grown(strip, HEAD_MARGIN, side)
-        rgb = decoder.rgb_embed(normalise(cut(pixels, around, scale)))
+        rgb = rgb_of_pixels(decoder.rgb_embed, cut(pixels, around, scale))
         logits = decoder.head(cut(feature, inside(around, margins)), rgb)
         place = cut(out, inside(strip, region), scale)
         place.copy_(cut(logits, inside(strip, around), scale))
