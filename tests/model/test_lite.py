@@ -51,7 +51,9 @@ def test_weights_laid_with_channels_last_keep_names_values_and_answers() -> None
     before, after = plain.state_dict(), laid.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert laid.image_encoder.smooth.weight.is_contiguous(memory_format=torch.channels_last)
+    smooth = laid.image_encoder.smooth
+    assert isinstance(smooth, torch.nn.Conv2d)
+    assert smooth.weight.is_contiguous(memory_format=torch.channels_last)
     asked = {
         "boxes_xyxy_input": torch.tensor([[5.0, 5.0, 40.0, 50.0]] * 2),
         "clicks_xy_unit": torch.full((2, 1, 2), 0.4),

@@ -63,8 +63,10 @@ def test_the_region_of_the_high_resolution_answer_equals_that_of_the_whole_in_st
         rgb = decoder.rgb_embed(normalise(pixels))
         whole = decoder.head(decoder.object_feature(state), rgb)
         margins = grown(region, HEAD_MARGIN, SIDE)
-        embedder, given = decoder.mask_aspp, (state.mask_feature, state.low_res_logits)
-        feature = object_feature_on(embedder, embedder.start(*given), margins)
+        embedder = decoder.mask_aspp
+        assert state.mask_feature is not None
+        start = embedder.start(state.mask_feature, state.low_res_logits)
+        feature = object_feature_on(embedder, start, margins)
         part = head_on(decoder, feature, pixels, region=region, margins=margins)
     assert torch.allclose(part, cut(whole, region, SIZE // SIDE), atol=1e-4)
 
@@ -81,14 +83,13 @@ def test_the_region_of_the_corrected_feature_equals_that_of_the_whole(
 ) -> None:
     region = Region(top, left, min(height, SIDE - top), min(width, SIDE - left))
     state = state_of(left)
-    clicks = {
-        "clicks_xy_unit": torch.tensor([[[0.1, 0.8], [0.6, 0.3]]]),
-        "click_labels": torch.tensor([[1, 0]]),
-    }
+    xy, labels = torch.tensor([[[0.1, 0.8], [0.6, 0.3]]]), torch.tensor([[1, 0]])
     with torch.no_grad():
         feature = decoder.object_feature(state)
-        whole = decoder.correct(feature, state, **clicks)
-        part = decoder.correct(feature, state, **clicks, region=region)
+        whole, part = (
+            decoder.correct(feature, state, clicks_xy_unit=xy, click_labels=labels, region=r)
+            for r in (None, region)
+        )
     assert not torch.allclose(whole, feature, atol=1e-2)
     assert torch.allclose(part, cut(whole, region), atol=1e-5)
 

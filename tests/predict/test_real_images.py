@@ -13,6 +13,7 @@ from napari_pisam.images.intensity import intensity_window
 from napari_pisam.images.source import as_source
 from napari_pisam.model.loading import load_model
 from napari_pisam.model.policy import bf16_is_fast
+from napari_pisam.model.region import answer_region
 from napari_pisam.predict import decoding
 from napari_pisam.predict.predictor import MaskResult, Predictor
 from napari_pisam.predict.results import Embedding
@@ -91,7 +92,7 @@ def test_looking_only_where_the_answer_can_be_answers_as_looking_everywhere_does
 ) -> None:
     whole = tiny(everywhere=True)
     shares: list[float] = []
-    found = decoding.answer_region
+    found = answer_region
 
     def noted(low_res_logits: object, points_xy_unit: object) -> object:
         region = found(low_res_logits, points_xy_unit)  # type: ignore[arg-type]

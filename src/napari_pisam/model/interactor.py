@@ -152,7 +152,8 @@ class ImageQueryTransformer(nn.Module):
             placed = _rows(cut(position, region))
         final = self.final_attn_image_to_token(rows + placed, tokens, tokens)
         rows = self.norm_final_attn(_summed(final, rows))
-        return rows.view(b, h, w, c).permute(0, 3, 1, 2)
+        out: Tensor = rows.view(b, h, w, c).permute(0, 3, 1, 2)
+        return out
 
 
 class PreciseInteractor(nn.Module):

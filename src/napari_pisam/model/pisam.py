@@ -125,7 +125,7 @@ def lay_channels_last(model: PiSam) -> None:
 
     Names, shapes and values stay. A ViT's own weights are no convolutions and stay as they are.
     """
-    parts = [model.mask_decoder]
+    parts: list[nn.Module] = [model.mask_decoder]
     if not isinstance(model.image_encoder, ImageEncoderViT):
         parts.append(model.image_encoder)
     for part in parts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Generator, Hashable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -237,6 +238,7 @@ class PromptDecoder:
 
     def _start(self, done: Decoded) -> Tensor:
         state = done.state
+        assert state.mask_feature is not None  # a decoder of kind "pi" makes it
         x: Tensor = self.model.mask_decoder.mask_aspp.start(
             state.mask_feature, state.low_res_logits
         )
@@ -276,8 +278,11 @@ def _kind(prompt: Prompt) -> Hashable:
 
 
 def _one_of(together: PromptState, index: int) -> PromptState:
-    parts = (getattr(together, field.name) for field in fields(together))
-    return PromptState(*(None if p is None else p[index : index + 1] for p in parts))
+    one: dict[str, Any] = {}
+    for field in fields(together):
+        part: Tensor | None = getattr(together, field.name)
+        one[field.name] = None if part is None else part[index : index + 1]
+    return PromptState(**one)
 
 
 def _array(logits: Tensor) -> NDArray[np.float32]:

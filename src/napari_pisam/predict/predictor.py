@@ -19,6 +19,7 @@ from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_
 from napari_pisam.images.resample import window_input
 from napari_pisam.images.source import ImageError, ImageSource, as_source, best_level
 from napari_pisam.model.attention import accelerate_encoder, encode_steps
+from napari_pisam.model.encoders.lite import LiteEncoder
 from napari_pisam.model.layers import normalise
 from napari_pisam.model.loading import load_model
 from napari_pisam.model.pisam import PiSam, lay_channels_last
@@ -71,7 +72,7 @@ class Predictor:
         self.model = model.to(chosen).eval()
         if isinstance(model.image_encoder, ImageEncoderViT):
             accelerate_encoder(model.image_encoder, dtype=self._dtype)
-        else:
+        elif isinstance(model.image_encoder, LiteEncoder):
             model.image_encoder.fold_norms()
         if channels_last_pay(chosen):
             lay_channels_last(self.model)

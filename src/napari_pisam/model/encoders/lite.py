@@ -69,6 +69,8 @@ class _ConvNorm(nn.Sequential):
         conv, norm = self
         assert isinstance(conv, nn.Conv2d)
         if isinstance(norm, nn.BatchNorm2d):
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
             weight, bias = fuse_conv_bn_weights(
                 conv.weight,
                 conv.bias,
