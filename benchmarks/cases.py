@@ -17,7 +17,7 @@ from torch import Tensor
 
 from benchmarks import large
 from benchmarks.plain import published_decode, random_pisam
-from napari_pisam import Click, Prompt, Window, load_predictor
+from napari_pisam import Box, Click, Prompt, Window, load_predictor
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ArraySource
 from napari_pisam.model.decoder import PromptState
@@ -127,10 +127,10 @@ def correction_ours(small: bool) -> Timed:
 def ten_prompts_ours() -> Timed:
     """Encode a window and answer ten prompts in it."""
     predictor, image = _predictor("auto"), picture()
+    prompts = [_prompt(300 + 40 * i) for i in range(10)]
 
     def run() -> object:
-        embedding = predictor.embed(image, WINDOW, INTENSITY)
-        return [predictor.predict(embedding, _prompt(300 + 40 * i)) for i in range(10)]
+        return predictor.predict_many(predictor.embed(image, WINDOW, INTENSITY), prompts)
 
     return run
 
@@ -139,8 +139,11 @@ def _prompt(y: float) -> Prompt:
     return Prompt(points=(Click(y, 512),))
 
 
-def tiny_first_click(side: int = 1024) -> Timed:
-    """pisam-tiny: from a click in an image it has not seen to the mask, looks included."""
+def tiny_first_click(side: int = 1024, object_size: float | None = 60) -> Timed:
+    """pisam-tiny: from a click in an image it has not seen to the mask.
+
+    Without the object's size it looks first, in as many windows as the image has scales.
+    """
     predictor, image = load_predictor(), picture(side)
     source = ArraySource(image)
     clicks = iter(range(10_000))
@@ -148,7 +151,12 @@ def tiny_first_click(side: int = 1024) -> Timed:
     def run() -> object:
         prompt = Prompt(points=(Click(side / 2, side / 2 + next(clicks) * 1e-3),))
         request = PredictRequest(
-            id=0, source=source, intensity=INTENSITY, prompt=prompt, image_key="", object_size=60
+            id=0,
+            source=source,
+            intensity=INTENSITY,
+            prompt=prompt,
+            image_key="",
+            object_size=object_size,
         )
         return list(process(request, predictor, EmbeddingCache(0)))
 
@@ -168,6 +176,33 @@ def tiny_correction(clicks: int = 1) -> Timed:
         return predictor.predict(embedding, replace(prompt, corrections=wrong))
 
     run()
+    return run
+
+
+def tiny_boxes(count: int, *, together: bool) -> Timed:
+    """pisam-tiny: so many boxes in one window, which is embedded anew."""
+    predictor, image = load_predictor(), picture()
+    boxes = [Prompt(box=Box(300 + 20 * i, 300, 380 + 20 * i, 390)) for i in range(count)]
+
+    def run() -> object:
+        embedding = predictor.embed(image, Window(256, 256, 512, 512), INTENSITY)
+        if together:
+            return predictor.predict_many(embedding, boxes)
+        return [predictor.predict(embedding, box) for box in boxes]
+
+    return run
+
+
+def tiny_ahead() -> Timed:
+    """pisam-tiny: a first prompt, and then what its first correction will need."""
+    predictor = load_predictor()
+    embedding = predictor.embed(picture(), Window(400, 400, 224, 224), INTENSITY)
+    clicks = iter(range(10_000))
+
+    def run() -> object:
+        prompt = Prompt(points=(Click(512, 512 + next(clicks) * 1e-3),))
+        return predictor.predict(embedding, prompt), list(predictor.ready_steps())
+
     return run
 
 
@@ -215,9 +250,15 @@ CASES: dict[str, Callable[[], Timed]] = {
     "tiny: pisam segment, pyramid of 21 GB, process": lambda: shell_large(large.pyramid),
     "tiny: pisam segment, flat file of 21 GB, process": lambda: shell_large(large.flat),
     "import napari_pisam, process": lambda: _process(["-c", "import napari_pisam"]),
+    "tiny: first click, six windows looked at": lambda: tiny_first_click(object_size=None),
     "tiny: first click, 2k image": lambda: tiny_first_click(2048),
     "tiny: first click, 8k image": lambda: tiny_first_click(8192),
     "tiny: 4 corrections": lambda: tiny_correction(4),
     "tiny: 16 corrections": lambda: tiny_correction(16),
+    "tiny: one box": lambda: tiny_boxes(1, together=True),
+    "tiny: ten boxes, one by one": lambda: tiny_boxes(10, together=False),
+    "tiny: ten boxes together": lambda: tiny_boxes(10, together=True),
+    "tiny: forty boxes together": lambda: tiny_boxes(40, together=True),
+    "tiny: first prompt and what is made ahead": tiny_ahead,
 }
 """Every case by its name in the table."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
@@ -10,23 +11,42 @@ import torch
 from torch import Tensor
 from torchvision.ops import deform_conv2d
 
-from napari_pisam.model import layers
+from napari_pisam.model import sam
 from napari_pisam.model.config import config_of
 from napari_pisam.model.decoder import Masks
+from napari_pisam.model.interactor import Attention
+from napari_pisam.model.layers import DeformableConv, LayerNorm2d
 from napari_pisam.model.pisam import PiSam
 
 
-def _torchvision(
-    x: Tensor, offset: Tensor, modulator: Tensor, weight: Tensor, *, padding: int
-) -> Tensor:
-    out: Tensor = deform_conv2d(x, offset, weight, padding=padding, mask=modulator)
+def _norm(self: LayerNorm2d, x: Tensor) -> Tensor:
+    out: Tensor = sam.LayerNorm2d.forward(self, x)
+    return out
+
+
+def _deformable(self: DeformableConv, x: Tensor) -> Tensor:
+    modulator = 2 * torch.sigmoid(self.modulator_conv(x))
+    weight, offset = self.regular_conv.weight, self.offset_conv(x)
+    out: Tensor = deform_conv2d(x, offset, weight, padding=self.padding, mask=modulator)
+    return out
+
+
+def _attention(self: Attention, q: Tensor, k: Tensor, v: Tensor, mask: object = None) -> Tensor:
+    assert mask is None
+    q, k, v = self.q_proj(q), self.k_proj(k), self.v_proj(v)
+    weights = torch.softmax(q @ k.transpose(1, 2) / math.sqrt(q.shape[-1]), -1)
+    out: Tensor = self.out_proj(weights @ v)
     return out
 
 
 @contextmanager
-def torchvision_deform() -> Iterator[None]:
-    """The model's layers with torchvision's kernel in the place of ours."""
-    with patch.object(layers, "deform_conv", _torchvision):
+def plain_layers() -> Iterator[None]:
+    """The model's layers as they are published, in the place of our quicker ones."""
+    with (
+        patch.object(LayerNorm2d, "forward", _norm),
+        patch.object(DeformableConv, "forward", _deformable),
+        patch.object(Attention, "forward", _attention),
+    ):
         yield
 
 
@@ -47,7 +67,7 @@ def published_decode(
         points_xy_input=point, point_labels=torch.ones(1, 1, dtype=torch.long)
     )
     xy = torch.linspace(0.3, 0.7, max(clicks, 1)).view(1, -1, 1).expand(-1, -1, 2)
-    with torchvision_deform():
+    with plain_layers():
         masks: Masks = model.mask_decoder(
             *encoded,
             rgb,
