@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -130,6 +130,15 @@ def test_ctrl_c_lets_the_step_end_and_writes_the_state(
     assert_equal(state_in(tmp_path / "a"), state_in(tmp_path / "b"))
 
 
+@pytest.fixture
+def _heard() -> Iterator[None]:
+    """Ctrl-C as Python takes it by itself: what is started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_heard")
 def test_ctrl_c_told_twice_at_once_is_one_wish_and_told_again_later_ends_the_step(
     data_root: Path, tmp_path: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
