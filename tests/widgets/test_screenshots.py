@@ -78,7 +78,6 @@ def go_near(hands: Hands, place: tuple[float, float], zoom: float) -> None:
 
 
 def click(hands: Hands, place: tuple[float, float]) -> None:
-    hands.move(*place)
     hands.click(*place)
     hands.widget.wait_idle(PATIENCE_SECONDS)
 
@@ -116,10 +115,10 @@ def test_from_the_first_click_to_kept_objects(open_panel: Opener) -> None:
     hands.press(Qt.Key.Key_U)
     keep_or_drop(hands)
     hands.viewer.reset_view()
+    settle()
     for place in COINS[1:]:
         click(hands, place)
         keep_or_drop(hands)
-    hands.move(55, 272)
     shoot(hands, "kept")
     hands.viewer.theme = "light"
     click(hands, (55, 272))
