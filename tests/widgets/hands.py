@@ -74,6 +74,7 @@ class Hands:
         while not (there or come) and time.monotonic() < end:
             QApplication.processEvents()
             time.sleep(0.002)
+        QApplication.processEvents()
         moved.disconnect(note)
 
     def click(
