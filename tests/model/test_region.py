@@ -44,20 +44,22 @@ def state_of(seed: int) -> PromptState:
     return PromptState(low, low, torch.ones(1, 1, c), feature, low)
 
 
+@st.composite
+def regions(draw: st.DrawFn) -> Region:
+    """Any rectangle of the grid."""
+    top, left = draw(st.integers(0, SIDE - 1)), draw(st.integers(0, SIDE - 1))
+    height, width = draw(st.integers(1, SIDE - top)), draw(st.integers(1, SIDE - left))
+    return Region(top, left, height, width)
+
+
 @settings(deadline=None, max_examples=25)
-@given(
-    top=st.integers(0, 15),
-    left=st.integers(0, 15),
-    height=st.integers(1, 16),
-    width=st.integers(1, 16),
-    values=st.sampled_from([1, 2**13, 2**20]),
-)
+@given(region=regions(), values=st.sampled_from([1, 2**13, 2**20]))
 def test_the_region_of_the_high_resolution_answer_equals_that_of_the_whole_in_strips_of_any_height(
-    decoder: PiDecoder, top: int, left: int, height: int, width: int, values: int
+    decoder: PiDecoder, region: Region, values: int
 ) -> None:
-    region = Region(top, left, min(height, SIDE - top), min(width, SIDE - left))
-    state = state_of(top)
-    pixels = 255 * torch.rand(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(left))
+    state = state_of(region.top)
+    generator = torch.Generator().manual_seed(region.left)
+    pixels = 255 * torch.rand(1, 3, SIZE, SIZE, generator=generator)
     with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(region_module, "_HEAD_VALUES", {"cpu": values})
         rgb = decoder.rgb_embed(normalise(pixels))
@@ -72,17 +74,11 @@ def test_the_region_of_the_high_resolution_answer_equals_that_of_the_whole_in_st
 
 
 @settings(deadline=None, max_examples=25)
-@given(
-    top=st.integers(0, 15),
-    left=st.integers(0, 15),
-    height=st.integers(1, 16),
-    width=st.integers(1, 16),
-)
+@given(region=regions())
 def test_the_region_of_the_corrected_feature_equals_that_of_the_whole(
-    decoder: PiDecoder, top: int, left: int, height: int, width: int
+    decoder: PiDecoder, region: Region
 ) -> None:
-    region = Region(top, left, min(height, SIDE - top), min(width, SIDE - left))
-    state = state_of(left)
+    state = state_of(region.left)
     xy, labels = torch.tensor([[[0.1, 0.8], [0.6, 0.3]]]), torch.tensor([[1, 0]])
     with torch.no_grad():
         feature = decoder.object_feature(state)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from skimage import data
+from torch import Tensor
 
 from napari_pisam import Box, Click, Prompt, Window, zoo
 from napari_pisam.images.intensity import intensity_window
 from napari_pisam.images.source import as_source
+from napari_pisam.model.deform import Region
 from napari_pisam.model.loading import load_model
 from napari_pisam.model.policy import bf16_is_fast
 from napari_pisam.model.region import answer_region
@@ -94,8 +96,8 @@ def test_looking_only_where_the_answer_can_be_answers_as_looking_everywhere_does
     shares: list[float] = []
     found = answer_region
 
-    def noted(low_res_logits: object, points_xy_unit: object) -> object:
-        region = found(low_res_logits, points_xy_unit)  # type: ignore[arg-type]
+    def noted(low_res_logits: Tensor, points_xy_unit: Tensor) -> Region | None:
+        region = found(low_res_logits, points_xy_unit)
         side = plain.model.config.low
         shares.append(1.0 if region is None else region.height * region.width / side**2)
         return region

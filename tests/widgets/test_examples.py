@@ -87,7 +87,8 @@ def test_python_alone(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_folder_goes_on_after_a_damaged_image(tmp_path: Path) -> None:
-    coins = np.asarray(skimage.data.coins())  # type: ignore[no-untyped-call]
+    samples: Any = skimage.data
+    coins = np.asarray(samples.coins())
     images = tmp_path / "images"
     images.mkdir()
     tifffile.imwrite(images / "a.tif", coins)

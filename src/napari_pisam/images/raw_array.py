@@ -26,7 +26,7 @@ class RawArray:
 
     def __init__(self, path: Path, dtype: np.dtype[Any], offset: int, shape: tuple[int, ...]):
         self.shape, self.dtype, self._offset = tuple(int(n) for n in shape), dtype, offset
-        self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by `close`
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - it lives as long as the array, until `close`
         self._lock = threading.Lock()
         sizes = [dtype.itemsize * math.prod(self.shape[a + 1 :]) for a in range(len(self.shape))]
         self._sizes = tuple(sizes)
@@ -53,8 +53,9 @@ class RawArray:
             _is_all(p, n) for p, n in zip(wanted[axis + 1 :], stretch.shape[1:], strict=True)
         )
         for spot in product(*(range(len(w)) for w in wanted[:axis])):
-            at = [w[i] for w, i in zip(wanted, spot, strict=False)]
-            start = sum(i * size for i, size in zip([*at, first], self._sizes, strict=False))
+            at = [w[i] for w, i in zip(wanted[:axis], spot, strict=True)]
+            sizes = self._sizes[: axis + 1]
+            start = sum(i * size for i, size in zip([*at, first], sizes, strict=True))
             self._read(stretch, self._offset + start)
             out[spot] = stretch[:: places.step] if whole and places.step > 0 else stretch[picked]
 

@@ -144,7 +144,8 @@ class Panel(QWidget):
         grid = QGridLayout()
         grid.setSpacing(4)
         for row, (buttons, spans) in enumerate(zip(rows, SPANS, strict=True)):
-            for button, place, span in zip(buttons, (0, *accumulate(spans)), spans, strict=False):
+            places = accumulate(spans[:-1], initial=0)
+            for button, place, span in zip(buttons, places, spans, strict=True):
                 grid.addWidget(button, row, place, 1, span)
         self.show_keys()
         return grid
