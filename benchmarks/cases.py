@@ -182,7 +182,7 @@ def tiny_correction(clicks: int = 1) -> Timed:
 def tiny_boxes(count: int, *, together: bool) -> Timed:
     """pisam-tiny: so many boxes in one window, which is embedded anew."""
     predictor, image = load_predictor(), picture()
-    boxes = [Prompt(box=Box(300 + 20 * i, 300, 380 + 20 * i, 390)) for i in range(count)]
+    boxes = [Prompt(box=Box(300 + 5 * i, 300, 380 + 5 * i, 390)) for i in range(count)]
 
     def run() -> object:
         embedding = predictor.embed(image, Window(256, 256, 512, 512), INTENSITY)
