@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from napari_pisam import Box, Click, PlacedMask, Prompt, Window
+from napari_pisam.geometry import points_xy_input
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ImageError
 from napari_pisam.model.deform import Region
@@ -114,18 +115,27 @@ def test_a_second_unsigned_correction_reads_the_mask_after_the_first(toy: Predic
     assert both.prompt.corrections[1].positive is (not one.positive_at(second))
 
 
-def test_a_correction_changes_the_answer_and_leaves_the_low_resolution_mask(toy: Predictor) -> None:
-    embedding = toy.embed(picture())
+def test_a_correction_of_a_published_model_changes_the_answer_and_leaves_the_low_resolution_mask(
+    toy_published: Predictor,
+) -> None:
+    embedding = toy_published.embed(picture())
     prompt = Prompt(points=(Click(40, 40),))
-    before = toy.predict(embedding, prompt)
-    after = toy.predict(embedding, replace(prompt, corrections=(Click(20, 30, True),)))
+    before = toy_published.predict(embedding, prompt)
+    after = toy_published.predict(embedding, replace(prompt, corrections=(Click(20, 30, True),)))
     assert not np.array_equal(before.logits, after.logits)
     assert np.array_equal(before.low_res_logits, after.low_res_logits)
 
 
-def test_a_correction_does_not_encode_again(
-    toy: Predictor, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("kind", "decoded"), [("toy_published", []), ("toy", ["decode"]), ("toy_sam", ["decode"])]
+)
+def test_a_correction_does_not_encode_again_and_decodes_only_where_sam_takes_it(
+    kind: str,
+    decoded: list[str],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    predictor: Predictor = request.getfixturevalue(kind)
     calls: list[str] = []
 
     def counted(name: str, whole: Any) -> Any:
@@ -135,15 +145,65 @@ def test_a_correction_does_not_encode_again(
 
         return call
 
-    decoder = toy.model.mask_decoder
-    monkeypatch.setattr(toy.model, "encode", counted("encode", toy.model.encode))
+    decoder = predictor.model.mask_decoder
+    monkeypatch.setattr(predictor.model, "encode", counted("encode", predictor.model.encode))
     monkeypatch.setattr(decoder, "prompt_state", counted("decode", decoder.prompt_state))
+    embedding = predictor.embed(picture())
+    prompt = Prompt(points=(Click(40, 40),))
+    predictor.predict(embedding, prompt)
+    assert calls == ["encode", "decode"]
+    predictor.predict(embedding, replace(prompt, corrections=(Click(20, 30, True),)))
+    assert calls == ["encode", "decode", *decoded]
+
+
+def test_a_correction_is_answered_again_as_a_point_with_the_answer_before_it_as_the_mask(
+    toy: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     embedding = toy.embed(picture())
+    prompt = Prompt(points=(Click(40, 40),), box=Box(20, 20, 60, 70))
+    asked: list[dict[str, Any]] = []
+    whole = toy.model.encode_prompts
+
+    def noted(**given: Any) -> Any:
+        asked.append(given)
+        return whole(**given)
+
+    monkeypatch.setattr(toy.model, "encode_prompts", noted)
+    answer = toy.predict(embedding, prompt)
+    for click in (Click(20, 30, True), Click(50, 44, False)):
+        prompt = replace(prompt, corrections=(*prompt.corrections, click))
+        before, answer = answer, toy.predict(embedding, prompt)
+        given = asked[-1]
+        told = (*prompt.points, *prompt.corrections)
+        assert given["point_labels"].tolist() == [[int(bool(c.positive)) for c in told]]
+        xy = points_xy_input(embedding.window, told, toy.window_size)
+        assert np.array_equal(given["points_xy_input"][0].numpy(), xy)
+        mask = given["mask_input"][0, 0].numpy()
+        assert np.array_equal(mask, before.low_res_logits.clip(-12, 12))
+        assert given["boxes_xyxy_input"] is not None
+    assert len(asked) == 3
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    clicks=st.lists(
+        st.builds(Click, st.integers(0, 95), st.integers(0, 79), st.booleans()),
+        min_size=1,
+        max_size=7,
+    )
+)
+def test_corrections_given_one_by_one_or_all_at_once_give_the_same_mask(
+    toy: Predictor, clicks: list[Click]
+) -> None:
+    embedding, at_once = toy.embed(picture()), Predictor(toy_model(), name="toy", dtype="float32")
     prompt = Prompt(points=(Click(40, 40),))
     toy.predict(embedding, prompt)
-    assert calls == ["encode", "decode"]
-    toy.predict(embedding, replace(prompt, corrections=(Click(20, 30, True),)))
-    assert calls == ["encode", "decode"]
+    for click in clicks:
+        prompt = replace(prompt, corrections=(*prompt.corrections, click))
+        answer = toy.predict(embedding, prompt)
+    again = at_once.predict(embedding, prompt)
+    assert np.array_equal(again.logits, answer.logits)
+    assert again.score == answer.score
 
 
 @pytest.mark.parametrize("corrections", [(), (Click(42, 44, False), Click(30, 41, True))])
@@ -174,11 +234,12 @@ def test_looking_only_where_the_answer_can_be_changes_no_pixel_of_the_mask(
 
 
 def test_after_idle_steps_a_first_correction_makes_the_object_feature_no_more(
-    toy: Predictor, monkeypatch: pytest.MonkeyPatch
+    toy_published: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    toy = toy_published
     embedding, prompt = toy.embed(picture()), Prompt(points=(Click(40, 40),))
     corrected = replace(prompt, corrections=(Click(20, 30, True),))
-    alone = Predictor(toy_model(), name="toy", dtype="float32")
+    alone = Predictor(toy_model(again=False), name="toy-published", dtype="float32")
     expected = alone.predict(embedding, corrected).logits
     monkeypatch.setattr(
         "napari_pisam.predict.decoding.answer_region", lambda *_: Region(4, 4, 5, 5)
@@ -192,6 +253,11 @@ def test_after_idle_steps_a_first_correction_makes_the_object_feature_no_more(
     there = slice(4 * 4, 9 * 4)
     answer = toy.predict(embedding, corrected).logits
     assert np.allclose(answer[there, there], expected[there, there], atol=1e-4)
+    assert not list(toy.ready_steps())
+
+
+def test_nothing_is_made_ready_for_a_correction_that_is_answered_again(toy: Predictor) -> None:
+    toy.predict(toy.embed(picture()), Prompt(points=(Click(40, 40),)))
     assert not list(toy.ready_steps())
 
 

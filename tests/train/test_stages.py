@@ -22,7 +22,7 @@ from napari_pisam.train.crops import CropSampler, CropStyle
 from napari_pisam.train.optimisation import Average, learning_rate_scale, parameter_groups
 from napari_pisam.train.pi_step import PiExample
 from napari_pisam.train.prompting import DrawnPrompts
-from napari_pisam.train.stages import LOSSES, StageStep
+from napari_pisam.train.stages import LOSSES, MOST_PASSES, StageStep
 from tests.train.conftest import DISCS
 
 Configured = Callable[..., TrainConfig]
@@ -201,7 +201,7 @@ def test_no_error_means_no_loss_but_still_a_gradient(
         lambda *args: clicks_on_errors(args[0] * 0 - 1, args[1] * 0, args[2]),
     )
     model = toy()
-    step = StageStep(model, configured("interactor"))
+    step = StageStep(model, configured("interactor", second_pass=0.0))
     parameter_groups(model, step.config)
     loss = step(one_batch(data_root))
     loss.total.backward()
@@ -279,7 +279,7 @@ def test_the_answer_comes_back_as_a_mask_with_a_click_on_the_error() -> None:
     target[:, :, 2:14, 2:14] = 1
     logits = torch.full((2, 1, 16, 16), -20.0)
     logits[1] = target[1] * 40 - 20
-    again = with_answer(DrawnPrompts(None, None, None, None, True), logits, target, 64)
+    again, given = with_answer(DrawnPrompts(None, None, None, None, True), logits, target, 64)
     assert again.mask_input is not None
     assert again.mask_input.abs().max() == 12
     assert again.point_labels is not None
@@ -288,3 +288,38 @@ def test_the_answer_comes_back_as_a_mask_with_a_click_on_the_error() -> None:
     x, y = again.points_xy_input[0, 0].tolist()
     assert 8 < x < 56
     assert 8 < y < 56
+    assert torch.equal(given.labels, again.point_labels)
+    assert torch.allclose(given.xy_unit * 64 - 0.5, again.points_xy_input)
+
+
+def test_the_interactor_learns_from_the_clicks_that_sams_decoder_has_answered(
+    data_root: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, model = mistaken(one_batch(data_root)), toy().eval()
+    prompts: list[dict[str, Any]] = []
+    clicks: list[dict[str, Any]] = []
+    embed, interact = model.encode_prompts, model.mask_decoder.interact_2.forward
+
+    def embedded(**given: Any) -> Any:
+        prompts.append(given)
+        return embed(**given)
+
+    def interacted(*given: Any, **named: Any) -> Any:
+        clicks.append(named)
+        return interact(*given, **named)
+
+    monkeypatch.setattr(model, "encode_prompts", embedded)
+    monkeypatch.setattr(model.mask_decoder.interact_2, "forward", interacted)
+    changes: dict[str, Any] = {"feature_crop": 8, "context": "window", "high_objects": 8}
+    StageStep(model, configured("interactor", second_pass=1.0, **changes))(batch)
+    told = prompts[-1]
+    answered, labels = told["points_xy_input"], told["point_labels"]
+    assert labels.shape[1] == MOST_PASSES
+    assert len(prompts) == 1 + MOST_PASSES
+    wrong = [i for i in range(len(labels)) if (labels[i] >= 0).any()]
+    assert wrong
+    ((xy, flags),) = [(c["clicks_xy_unit"], c["click_labels"]) for c in clicks]
+    for row, i in enumerate(wrong):
+        own, given = labels[i] >= 0, flags[row] >= 0
+        assert torch.equal(flags[row][given], labels[i][own])
+        assert torch.allclose(xy[row][given] * 64 - 0.5, answered[i][own], atol=1e-4)

@@ -43,6 +43,9 @@ class ModelConfig:
 
     window: side of the square the model sees, pixels; the high-resolution logits have the same
     size. stride: window pixels per cell of the embedding. dim: channels of the embedding.
+    answers_again: a correction goes to SAM's decoder too, as a point beside the prompt and with
+    the answer before it as a mask, before the interactor takes it; the published models leave
+    corrections to the interactor alone.
     """
 
     name: str
@@ -52,6 +55,7 @@ class ModelConfig:
     dim: int = 256
     decoder_mlp: int = 2048
     decoder_heads: int = 8
+    answers_again: bool = False
 
     @property
     def grid(self) -> int:
@@ -82,7 +86,9 @@ CONFIGS = {
         _vit("vit_b", 768, 12, 12, (2, 5, 8, 11)),
         _vit("vit_l", 1024, 24, 16, (5, 11, 17, 23)),
         _vit("vit_h", 1280, 32, 16, (7, 15, 23, 31)),
-        ModelConfig("tiny", EncoderConfig("lite", 48, 4, reduction=2), window=512),
+        ModelConfig(
+            "tiny", EncoderConfig("lite", 48, 4, reduction=2), window=512, answers_again=True
+        ),
         ModelConfig(
             "toy_vit",
             EncoderConfig("vit", 32, depth=2, heads=2, global_blocks=(1,), attention_window=3),
@@ -98,6 +104,7 @@ CONFIGS = {
             dim=64,
             decoder_mlp=64,
             decoder_heads=4,
+            answers_again=True,
         ),
     )
 }

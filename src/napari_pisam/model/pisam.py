@@ -12,6 +12,14 @@ from napari_pisam.model.encoders import Encoded, build_encoder, encode
 from napari_pisam.model.layers import normalise
 from napari_pisam.model.sam import ImageEncoderViT, PromptEncoder
 
+_ANSWER_LOGIT = 12.0
+"""Beyond this an answer that is given back as a mask prompt says no more."""
+
+
+def as_mask_prompt(low_res_logits: Tensor) -> Tensor:
+    """An answer (B, 1, L, L) as the mask prompt of the next one; in training and in prediction."""
+    return low_res_logits.float().clamp(-_ANSWER_LOGIT, _ANSWER_LOGIT)
+
 
 def build_prompt_encoder(config: ModelConfig) -> PromptEncoder:
     """SAM's prompt encoder for that window."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Generator, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from napari_pisam.images.resample import logits_at_image
 from napari_pisam.model.cells import cut, grown, strips
 from napari_pisam.model.decoder import PromptState
 from napari_pisam.model.deform import Region
-from napari_pisam.model.pisam import PiSam
+from napari_pisam.model.pisam import PiSam, as_mask_prompt
 from napari_pisam.model.region import (
     HEAD_MARGIN,
     answer_region,
@@ -70,7 +71,9 @@ class PromptDecoder:
         self.model, self.device, self.dtype = model, device, dtype
         self.everywhere = everywhere
         self._decoded: OrderedDict[tuple[int, Prompt], tuple[Embedding, Decoded]] = OrderedDict()
+        self._together = 0
         self._pe = model.dense_pe()
+        self._again = model.config.answers_again and model.mask_decoder.interacts
 
     def autocast(self) -> torch.autocast:
         """The policy's number format, for what is all convolutions over the mask feature.
@@ -80,10 +83,12 @@ class PromptDecoder:
         """
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32)
 
-    def embed_prompts(self, prompts: Sequence[Prompt], window: Window) -> tuple[Tensor, Tensor]:
+    def embed_prompts(
+        self, prompts: Sequence[Prompt], window: Window, answer: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Sparse (B, N, dim) and dense (B, dim, g, g) embeddings of prompts' own parts.
 
-        All prompts are of one kind, see `_kind`.
+        All prompts are of one kind, see `_kind`. answer: (B, 1, L, L), in place of their masks.
         """
         size, low = self.model.config.window, self.model.config.low
         points = labels = boxes = mask = None
@@ -93,7 +98,9 @@ class PromptDecoder:
             labels = torch.tensor(signs, device=self.device)
         if prompts[0].box is not None:
             boxes = self._stacked([box_xyxy_input(window, p.box, size) for p in prompts if p.box])
-        if prompts[0].mask is not None:
+        if answer is not None:
+            mask = as_mask_prompt(answer)
+        elif prompts[0].mask is not None:
             mask = self._stacked([mask_logits(p, window, low)[None] for p in prompts])
         return self.model.encode_prompts(
             boxes_xyxy_input=boxes, points_xy_input=points, point_labels=labels, mask_input=mask
@@ -110,9 +117,13 @@ class PromptDecoder:
         return state.sam_logits[0, best].float().cpu().numpy(), score
 
     def _state(
-        self, embedding: Embedding, prompts: Sequence[Prompt], window: Tensor | None
+        self,
+        embedding: Embedding,
+        prompts: Sequence[Prompt],
+        window: Tensor | None,
+        answer: Tensor | None = None,
     ) -> PromptState:
-        sparse, dense = self.embed_prompts(prompts, embedding.window)
+        sparse, dense = self.embed_prompts(prompts, embedding.window, answer)
         state: PromptState = self.model.mask_decoder.prompt_state(
             embedding.embedding, window, image_pe=self._pe, sparse=sparse, dense=dense
         )
@@ -126,22 +137,47 @@ class PromptDecoder:
 
     def _own(self, prompt: Prompt) -> Prompt:
         """The part of a prompt that no correction changes; for SAM all are points."""
-        points = prompt.points
         if prompt.corrections and not self.model.mask_decoder.interacts:
-            points += prompt.corrections
-        return replace(prompt, points=points, corrections=())
+            return _all_points(prompt)
+        return replace(prompt, corrections=())
 
     def decoded(self, embedding: Embedding, prompt: Prompt) -> Decoded:
-        """Everything that no correction changes, kept for the few latest prompts."""
+        """Everything before the interactor, kept for the few latest prompts.
+
+        That depends on no correction, unless the model answers again: then the answer before the
+        last correction is a mask prompt, and so on back to the prompt without any.
+        """
         own = self._own(prompt)
-        key = (id(embedding), own)
-        if key in self._decoded:
-            self._decoded.move_to_end(key)
-            return self._decoded[key][1]
-        self._keep(embedding, [own])
-        while len(self._decoded) > STATES_KEPT:
+        found = self._known(embedding, own)
+        if found is None:
+            self._keep(embedding, [own])
+            found = self._newest(embedding, own)
+        if not self._again:
+            return found
+        for count in range(1, len(prompt.corrections) + 1):
+            part = replace(prompt, corrections=prompt.corrections[:count])
+            later = self._known(embedding, part)
+            if later is None:
+                answer = found.state.low_res_logits
+                with torch.inference_mode():
+                    state = self._state(
+                        embedding, [_all_points(part)], embedding.window_feature, answer
+                    )
+                later = Decoded(state, float(state.iou[0, 0].clamp(0, 1)))
+                self._decoded[id(embedding), part] = (embedding, later)
+            found = self._newest(embedding, part)
+        return found
+
+    def _known(self, embedding: Embedding, prompt: Prompt) -> Decoded | None:
+        found = self._decoded.get((id(embedding), prompt))
+        return None if found is None else found[1]
+
+    def _newest(self, embedding: Embedding, prompt: Prompt) -> Decoded:
+        """The one asked for last; the oldest go."""
+        self._decoded.move_to_end((id(embedding), prompt))
+        while len(self._decoded) > STATES_KEPT + self._together:
             self._decoded.popitem(last=False)
-        return self._decoded[key][1]
+        return self._decoded[id(embedding), prompt][1]
 
     def groups(self, prompts: Sequence[Prompt]) -> Iterator[list[int]]:
         """Which of the prompts are decoded together: of one kind, as many as memory is set for."""
@@ -154,11 +190,17 @@ class PromptDecoder:
             for start in range(0, len(alike), most):
                 yield alike[start : start + most]
 
-    def decode_together(self, embedding: Embedding, prompts: Sequence[Prompt]) -> None:
-        """Decode a group of prompts in one pass; `logits` of each then finds its own part done."""
+    @contextmanager
+    def together(self, embedding: Embedding, prompts: Sequence[Prompt]) -> Iterator[None]:
+        """Decode a group of prompts in one pass; within, each finds its own part done."""
         own = dict.fromkeys(self._own(p) for p in prompts)
         self._decoded.clear()
         self._keep(embedding, list(own))
+        self._together = len(own)
+        try:
+            yield
+        finally:
+            self._together = 0
 
     def _keep(self, embedding: Embedding, own: Sequence[Prompt]) -> None:
         with torch.inference_mode():
@@ -186,8 +228,11 @@ class PromptDecoder:
         return Logits(_array(high), _array(low), done.score)
 
     def ready_steps(self) -> Generator[None, None, None]:
-        """Make, a few rows at a time, what a first correction of the latest prompt will need."""
-        if not (self._decoded and self.model.mask_decoder.interacts):
+        """Make, a few rows at a time, what a first correction of the latest prompt will need.
+
+        Nothing where a correction is answered again: what it needs follows from it.
+        """
+        if not self._decoded or self._again or not self.model.mask_decoder.interacts:
             return
         done = next(reversed(self._decoded.values()))[1]
         if done.object_feature is not None:
@@ -270,6 +315,11 @@ class PromptDecoder:
     def _upsampled(self, low: Tensor) -> Tensor:
         size = (self.model.config.window,) * 2
         return torch.nn.functional.interpolate(low.float(), size, mode="bilinear")
+
+
+def _all_points(prompt: Prompt) -> Prompt:
+    """The corrections as points beside the prompt's own."""
+    return replace(prompt, points=(*prompt.points, *prompt.corrections), corrections=())
 
 
 def _kind(prompt: Prompt) -> Hashable:

@@ -221,8 +221,8 @@ class Predictor:
             self._check(embedding, prompt)
         answers: dict[int, MaskResult] = {}
         for group in self._decoder.groups(prompts):
-            self._decoder.decode_together(embedding, [prompts[i] for i in group])
-            answers.update((i, self.predict(embedding, prompts[i])) for i in group)
+            with self._decoder.together(embedding, [prompts[i] for i in group]):
+                answers.update((i, self.predict(embedding, prompts[i])) for i in group)
         return [answers[i] for i in range(len(prompts))]
 
     def ready_steps(self) -> Generator[None, None, None]:

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_pisam.model.pisam import as_mask_prompt
 from napari_pisam.simulate import error_clicks
 from napari_pisam.train.prompting import DrawnPrompts
 
+Clicks = tuple[NDArray[np.float32], NDArray[np.int64]]
+"""Of one object: (x, y) float32 (K, 2) in 0..1 of the window, labels int64 (K,)."""
 
-def clicks_on_errors(
-    low_logits: Tensor, target: Tensor, rng: np.random.Generator
-) -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+
+class Corrections(NamedTuple):
+    """Correction clicks of N objects, in their order.
+
+    xy_unit: float32 (N, K, 2), x and y in 0..1 of the window; labels: int64 (N, K), 1 adds, 0
+    takes away, -1 padding.
+    """
+
+    xy_unit: Tensor
+    labels: Tensor
+
+    def and_then(self, later: Corrections) -> Corrections:
+        """These, then the later ones."""
+        return Corrections(
+            torch.cat([self.xy_unit, later.xy_unit], 1), torch.cat([self.labels, later.labels], 1)
+        )
+
+
+def clicks_on_errors(low_logits: Tensor, target: Tensor, rng: np.random.Generator) -> list[Clicks]:
     """For each row the simulated clicks: (x, y) float32 (K, 2) in 0..1, labels int64 (K,).
 
     low_logits (N, 1, L, L); target (N, 1, S, S) in 0..1. K is 0 where nothing is wrong.
@@ -32,7 +53,7 @@ def clicks_on_errors(
 
 
 def padded_clicks(
-    clicks: list[tuple[NDArray[np.float32], NDArray[np.int64]]],
+    clicks: list[Clicks],
 ) -> tuple[Tensor, Tensor]:
     """Clicks of R rows as (R, K, 2) and labels (R, K), -1 for padding."""
     most = max(len(labels) for _, labels in clicks)
@@ -44,10 +65,13 @@ def padded_clicks(
     return xy, flags
 
 
-def with_answer(prompts: DrawnPrompts, logits: Tensor, target: Tensor, window: int) -> DrawnPrompts:
+def with_answer(
+    prompts: DrawnPrompts, logits: Tensor, target: Tensor, window: int
+) -> tuple[DrawnPrompts, Corrections]:
     """The prompt again with the answer as its mask and a point in the middle of the error.
 
-    logits, target (N, 1, L, L). Objects without an error get a point of padding.
+    logits, target (N, 1, L, L). Returns that point as a correction, too. Objects without an error
+    get a point of padding.
     """
     wrong = (logits > 0) != (target > 0.5)
     side = logits.shape[-1]
@@ -55,11 +79,13 @@ def with_answer(prompts: DrawnPrompts, logits: Tensor, target: Tensor, window: i
     depth = F.avg_pool2d(wrong.float(), 9, 1, 4).flatten(1)
     where = depth.argmax(1)
     y, x = where // side, where % side
-    xy = (torch.stack([x, y], -1).float() + 0.5) * (window / side) - 0.5
+    unit = (torch.stack([x, y], -1).float() + 0.5) / side
     signs = target.flatten(1).gather(1, where[:, None]) > 0.5
     labels = torch.where(wrong.flatten(1).any(1, keepdim=True), signs.long(), -1)
-    xy, labels = xy[:, None].cpu(), labels.cpu()
+    given = Corrections(unit[:, None].cpu(), labels.cpu())
+    xy, labels = given.xy_unit * window - 0.5, given.labels
     if prompts.points_xy_input is not None and prompts.point_labels is not None:
         xy = torch.cat([prompts.points_xy_input, xy], 1)
         labels = torch.cat([prompts.point_labels, labels], 1)
-    return DrawnPrompts(xy, labels, prompts.boxes_xyxy_input, logits.clamp(-12, 12), False)
+    mask = as_mask_prompt(logits)
+    return DrawnPrompts(xy, labels, prompts.boxes_xyxy_input, mask, ambiguous=False), given

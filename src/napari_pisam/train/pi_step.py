@@ -11,7 +11,7 @@ from torch import Tensor
 
 from napari_pisam.model.decoder import PiDecoder, PromptState
 from napari_pisam.train.config import TrainConfig
-from napari_pisam.train.corrections import clicks_on_errors, padded_clicks
+from napari_pisam.train.corrections import Clicks, Corrections, clicks_on_errors, padded_clicks
 from napari_pisam.train.losses import point_loss
 from napari_pisam.train.squares import (
     EMBEDDER_MARGIN,
@@ -31,7 +31,8 @@ class PiExample(NamedTuple):
     """Some objects of one window.
 
     output_token (n, 1, C), mask_feature (n, C, L, L), low_res_logits (n, 1, L, L): of the decoder;
-    normalised (1, 3, S, S): the window's pixels; target (n, 1, S, S) in 0..1.
+    normalised (1, 3, S, S): the window's pixels; target (n, 1, S, S) in 0..1. corrections: clicks
+    that SAM's decoder has answered already; None without any.
     """
 
     output_token: Tensor
@@ -39,6 +40,28 @@ class PiExample(NamedTuple):
     low_res_logits: Tensor
     normalised: Tensor
     target: Tensor
+    corrections: Corrections | None = None
+
+    def corrected_by(self, corrections: Corrections | None, rows: Tensor) -> PiExample:
+        """The same with those of its objects; rows: theirs."""
+        if corrections is None:
+            return self
+        own = rows.cpu()
+        return self._replace(
+            corrections=Corrections(corrections.xy_unit[own], corrections.labels[own])
+        )
+
+    def clicks(self, rng: np.random.Generator) -> list[Clicks]:
+        """For each object its corrections, or without any clicks drawn on its errors."""
+        if self.corrections is None:
+            return clicks_on_errors(self.low_res_logits, self.target, rng)
+        pairs = zip(self.corrections.xy_unit, self.corrections.labels, strict=True)
+        return [(xy[told >= 0].numpy(), told[told >= 0].numpy()) for xy, told in pairs]
+
+    def of(self, rows: list[int]) -> PiExample:
+        """Some of the objects, each with its own pixels; without corrections."""
+        chosen = (self.output_token, self.mask_feature, self.low_res_logits, self.normalised)
+        return PiExample(*(t[rows] for t in chosen), self.target[rows])
 
 
 def example_of(
@@ -59,13 +82,17 @@ def example_of(
 def _joined(examples: Sequence[PiExample]) -> PiExample:
     """Examples of several windows as one, each object with its own pixels."""
     pixels = [e.normalised.expand(len(e.target), -1, -1, -1) for e in examples]
-    tokens, features, lows, _, targets = zip(*examples, strict=True)
+    tokens, features, lows, _, targets, corrections = zip(*examples, strict=True)
+    together = None
+    if corrections[0] is not None:
+        together = Corrections(*(torch.cat(part) for part in zip(*corrections, strict=True)))
     return PiExample(
         torch.cat(tokens),
         torch.cat(features),
         torch.cat(lows),
         torch.cat(pixels),
         torch.cat(targets),
+        together,
     )
 
 
@@ -101,11 +128,11 @@ class PiStep:
         self, example: PiExample, rng: np.random.Generator, generator: torch.Generator
     ) -> Tensor | None:
         """Loss (R,) of the R objects with errors after clicks on these; None without any."""
-        clicks = clicks_on_errors(example.low_res_logits, example.target, rng)
+        clicks = example.clicks(rng)
         rows = [i for i, (_, labels) in enumerate(clicks) if len(labels)]
         if not rows:
             return None
-        own = PiExample(*(t[rows] for t in example))
+        own = example.of(rows)
         squares = self._placed([clicks[i][0] for i in rows], own, rng)
         xy, labels = padded_clicks([clicks[i] for i in rows])
         device = own.target.device

@@ -14,7 +14,7 @@ from napari_pisam.model.layers import normalise
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.train.batches import StepBatch
 from napari_pisam.train.config import Stage, TrainConfig
-from napari_pisam.train.corrections import with_answer
+from napari_pisam.train.corrections import Corrections, with_answer
 from napari_pisam.train.losses import mask_iou, point_loss, sam_loss
 from napari_pisam.train.pi_step import PiStep, example_of
 from napari_pisam.train.prompting import DrawnPrompts
@@ -22,6 +22,8 @@ from napari_pisam.train.prompting import DrawnPrompts
 POINTS_SHARE = 112 * 112 / 1024**2
 """Loss points per pixel of the window: 12,544 for a window of 1024."""
 LEAST_POINTS = 1024
+MOST_PASSES = 3
+"""How often at most the answer of one step is given back as a prompt."""
 LOSSES: dict[Stage, tuple[str, ...]] = {
     "encoder": ("sam", "iou"),
     "decoder": ("sam", "iou", "low", "high"),
@@ -98,13 +100,14 @@ class StageStep(nn.Module):
         rows = batch.window_of.to(device)
         target = batch.masks.to(device).float().unsqueeze(1) / 255
         with torch.set_grad_enabled(self.stage != "interactor"):
-            state = self._sam_step(tally, batch, (embedding, early), target, rng)
+            state, corrections = self._sam_step(tally, batch, (embedding, early), target, rng)
         examples = []
         if not {"high", "corrected"}.isdisjoint(self.wanted):
             share = max(1, self.config.high_objects // len(batch.pixels))
             for i in range(len(normalised)):
                 own = (rows == i).nonzero().flatten()[:share]
-                examples.append(example_of(state, normalised[i : i + 1], target, own))
+                example = example_of(state, normalised[i : i + 1], target, own)
+                examples.append(example.corrected_by(corrections, own))
         for group in self.pi.groups(examples):
             if self.stage == "decoder":
                 tally.add("high", self.pi.high_loss(group, rng, generator))
@@ -133,24 +136,32 @@ class StageStep(nn.Module):
         encoded: tuple[Tensor, Tensor],
         target: Tensor,
         rng: np.random.Generator,
-    ) -> PromptState:
-        """SAM's own masks against the truth, and now and then again with the answer as a prompt."""
+    ) -> tuple[PromptState, Corrections | None]:
+        """SAM's own masks against the truth, and now and then again with the answer as a prompt.
+
+        Returns the last state and the corrections that led to it, None without any.
+        """
         rows = batch.window_of.to(target.device)
         feature = None
         if self.stage != "encoder":
             feature = self.model.mask_decoder.window_feature(*encoded)[rows]
         embedding = encoded[0][rows]
         low_target = F.adaptive_avg_pool2d(target, self.model.config.low)
-        prompts = batch.prompts
+        prompts, corrections = batch.prompts, None
         state = self._state(embedding, prompts, feature)
         logits = self._sam_losses(tally, state, low_target, ambiguous=prompts.ambiguous)
-        if rng.random() < self.config.second_pass:
-            again = with_answer(prompts, logits, low_target, self.model.config.window)
-            state = self._state(embedding, again, feature)
-            self._sam_losses(tally, state, low_target, ambiguous=False)
+        for _ in range(MOST_PASSES):
+            if rng.random() >= self.config.second_pass:
+                break
+            # as in prediction: the low-resolution mask, where there is one of its own
+            answer = logits if self.stage == "encoder" else state.low_res_logits.detach().float()
+            prompts, given = with_answer(prompts, answer, low_target, self.model.config.window)
+            corrections = given if corrections is None else corrections.and_then(given)
+            state = self._state(embedding, prompts, feature)
+            logits = self._sam_losses(tally, state, low_target, ambiguous=False)
         if self.stage == "decoder":
             tally.add("low", self._points(state.low_res_logits, target, rng))
-        return state
+        return state, corrections
 
     def _points(self, logits: Tensor, target: Tensor, rng: np.random.Generator) -> Tensor:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
