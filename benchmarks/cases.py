@@ -30,6 +30,8 @@ Timed = Callable[[], object]
 
 WINDOW = Window(0, 0, 1024, 1024)
 INTENSITY = IntensityWindow((0.0,), (255.0,))
+MLP_TOKENS = 1024
+"""Tokens that go through an MLP at a time."""
 SMALL = 200
 """Side of a small object, pixels of the window."""
 
@@ -81,6 +83,45 @@ def encode_ours(dtype: str) -> Timed:
     return lambda: predictor.embed(image, WINDOW, INTENSITY)
 
 
+def encode_products(dtype: str) -> Timed:
+    """What no way through the encoder avoids: its products of matrices and its convolutions.
+
+    Each in the form and the pieces in which ours computes it; no softmax, no norm, no copy.
+    """
+    predictor = _predictor(dtype)
+    encoder, device = predictor.model.image_encoder, torch.device(predictor.device)
+    config = predictor.model.config
+    width, number = config.encoder.width, getattr(torch, predictor.dtype)
+    tokens = torch.randn(config.grid**2, width, dtype=number, device=device)
+    hidden = torch.randn(MLP_TOKENS, 4 * width, dtype=number, device=device)
+    pixels = normalise(_pixels().to(device))
+    embedded = torch.randn(1, width, config.grid, config.grid, device=device)
+
+    def attend(side: int, heads: int) -> None:
+        # a window at a time, or of the whole grid 256 queries of a head
+        q = tokens[: side**2].view(-1, heads, width // heads).transpose(0, 1)
+        step = heads if side < config.grid else 1
+        for head in range(0, heads, step):
+            keys = q[head : head + step].contiguous()
+            for part in keys.split(256 if step == 1 else side**2, 1):
+                torch.bmm(torch.bmm(part, keys.transpose(1, 2)), keys)
+
+    def run() -> None:
+        encoder.patch_embed(pixels)
+        for block in encoder.blocks:
+            for layer in (block.attn.qkv, block.attn.proj):
+                block.linear(tokens, layer.weight, layer.bias)
+            for part in tokens.split(MLP_TOKENS):
+                block.linear(part, block.mlp.lin1.weight, block.mlp.lin1.bias)
+                block.linear(hidden, block.mlp.lin2.weight, block.mlp.lin2.bias)
+            side = block.window_size or config.grid
+            for _ in range(round((config.grid / side) ** 2)):
+                attend(side, block.attn.num_heads)
+        encoder.neck(embedded)
+
+    return run
+
+
 def decode_published() -> Timed:
     """The first prompt's decode, all of it, with torchvision's kernel."""
     return _published(0)
@@ -124,9 +165,9 @@ def correction_ours(small: bool) -> Timed:
     return run
 
 
-def ten_prompts_ours() -> Timed:
+def ten_prompts_ours(small: bool) -> Timed:
     """Encode a window and answer ten prompts in it."""
-    predictor, image = _predictor("auto"), picture()
+    predictor, image = _predictor("auto", small=small), picture()
     prompts = [_prompt(300 + 40 * i) for i in range(10)]
 
     def run() -> object:
@@ -236,13 +277,16 @@ CASES: dict[str, Callable[[], Timed]] = {
     "encode, published, float32": encode_published,
     "encode, float32": lambda: encode_ours("float32"),
     "encode, auto dtype": lambda: encode_ours("auto"),
+    "encode, its products of matrices alone, float32": lambda: encode_products("float32"),
+    "encode, its products of matrices alone, auto dtype": lambda: encode_products("auto"),
     "first prompt, published": decode_published,
     "first prompt": lambda: first_prompt_ours(small=False),
     "first prompt, small object": lambda: first_prompt_ours(small=True),
     "correction, published": correction_published,
     "correction": lambda: correction_ours(small=False),
     "correction, small object": lambda: correction_ours(small=True),
-    "ten prompts": ten_prompts_ours,
+    "ten prompts": lambda: ten_prompts_ours(small=False),
+    "ten prompts, small objects": lambda: ten_prompts_ours(small=True),
     "tiny: embed and first click": tiny_first_click,
     "tiny: correction": tiny_correction,
     "tiny: pisam segment, process": shell_segment,
