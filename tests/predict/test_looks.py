@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,8 +19,9 @@ from napari_pisam.predict.looks import (
     look_windows,
     next_window,
     trust,
+    window_of,
 )
-from napari_pisam.prompts import Box, Click, Prompt
+from napari_pisam.prompts import Box, Click, PlacedMask, Prompt
 
 SIDE = 64
 NATIVE = 512
@@ -97,6 +99,113 @@ def test_a_look_that_sees_nothing_is_never_chosen_over_one_that_sees_something()
     small, large = square_window(100, 100, 64), square_window(100, 100, 512)
     looks = [Look(small, None, 0.99), Look(large, Extent(100, 100, 150, False), 0.1)]
     assert best_look(looks, LIGHT_LOOKS) == looks[1]
+
+
+def test_of_looks_trusted_alike_the_one_that_saw_most_of_the_surroundings_is_chosen() -> None:
+    looks = [
+        Look(square_window(100, 100, side), Extent(100, 100, side / 3, False), 0.8)
+        for side in (128, 512, 256)
+    ]
+    assert best_look(looks, LIGHT_LOOKS) == looks[1]
+
+
+@given(
+    first=st.tuples(st.integers(0, SIDE - 1), st.integers(0, SIDE - 1)),
+    last=st.tuples(st.integers(0, SIDE - 1), st.integers(0, SIDE - 1)),
+    scale=st.integers(1, 4),
+    y=st.integers(-300, 300),
+    x=st.integers(-300, 300),
+)
+def test_what_a_look_saw_is_told_in_image_pixels_and_whether_it_goes_on_beyond(
+    first: tuple[int, int], last: tuple[int, int], scale: int, y: int, x: int
+) -> None:
+    (y0, y1), (x0, x1) = (sorted(pair) for pair in zip(first, last, strict=True))
+    logits = np.full((SIDE, SIDE), -1, np.float32)
+    logits[y0 : y1 + 1, x0 : x1 + 1] = 1
+    seen = extent_in(logits, Window(y, x, SIDE * scale, SIDE * scale), ())
+    assert seen is not None
+    # the image pixels of the rectangle: from its first cell's first to its last cell's last
+    rows = (y + y0 * scale, y + (y1 + 1) * scale - 1)
+    columns = (x + x0 * scale, x + (x1 + 1) * scale - 1)
+    assert (seen.y, seen.x) == (sum(rows) / 2, sum(columns) / 2)
+    assert seen.span == max(rows[1] - rows[0], columns[1] - columns[0]) + 1
+    assert seen.cut == (y0 == 0 or x0 == 0 or y1 == SIDE - 1 or x1 == SIDE - 1)
+
+
+def test_of_several_things_a_look_goes_by_the_one_that_was_clicked() -> None:
+    window = Window(1000, 2000, SIDE * 2, SIDE * 2)
+    logits = np.full((SIDE, SIDE), -1, np.float32)
+    logits[10:12, 40:44] = logits[40:60, 5:25] = 1
+    small, large = Click(1021, 2083), Click(1100, 2030)
+    for clicks, span in (((small,), 8), ((large,), 40), ((), 40), ((small, large), 100)):
+        seen = extent_in(logits, window, clicks)
+        assert seen is not None
+        assert seen.span == span
+
+
+def test_a_look_that_saw_nothing_leads_to_a_smaller_one() -> None:
+    prompt, window = Prompt(points=(Click(100, 100),)), square_window(100, 100, 300)
+    following = next_window(Look(window, None, 0.9), prompt, LIGHT_LOOKS)
+    assert following.height < window.height
+    assert following.contains(Click(100, 100))
+
+
+@pytest.mark.parametrize("corner", [(-1, -1), (-1, 1), (1, -1), (1, 1)])
+def test_an_object_that_is_cut_off_is_followed_in_a_larger_window(corner: tuple[int, int]) -> None:
+    click = Click(1000, 1000)
+    centre = Click(1000 + corner[0] * 200, 1000 + corner[1] * 200)
+    prompt, window = Prompt(points=(click,)), square_window(1000, 1000, NATIVE)
+    look = seen_disc(window, centre, 290, prompt.points)
+    following = next_window(look, prompt, LIGHT_LOOKS)
+    assert following.height > window.height
+    assert following.contains(click)
+    assert (following.y + following.height / 2 - 1000) * corner[0] > 10
+    assert (following.x + following.width / 2 - 1000) * corner[1] > 10
+
+
+@given(
+    seen=st.builds(
+        Extent, st.floats(-900, 900), st.floats(-900, 900), st.floats(1, 900), st.just(False)
+    ),
+    points=st.lists(
+        st.builds(Click, st.integers(0, 500), st.integers(0, 500)), min_size=1, max_size=3
+    ),
+)
+def test_the_window_round_what_was_seen_is_large_enough_for_what_was_said_and_holds_its_middle(
+    seen: Extent, points: list[Click]
+) -> None:
+    prompt = Prompt(points=tuple(points))
+    window = fitting_window(Look(Window(-999, -999, 2000, 2000), seen, 0.5), prompt, LIGHT_LOOKS)
+    assert window is not None
+    span = max(seen.span, max(np.ptp([c.y for c in points]), np.ptp([c.x for c in points])))
+    assert window.height >= max(span / LIGHT_LOOKS.aim, LIGHT_LOOKS.smallest)
+    middle = Click(
+        (min(c.y for c in points) + max(c.y for c in points)) / 2,
+        (min(c.x for c in points) + max(c.x for c in points)) / 2,
+    )
+    assert window.contains(middle)
+
+
+@given(
+    size=st.none() | st.floats(1, 300),
+    side=st.integers(1, 60),
+    points=st.lists(
+        st.builds(Click, st.integers(-400, 400), st.integers(-400, 400), st.booleans()), max_size=4
+    ),
+)
+def test_a_window_that_a_mask_or_a_size_tells_is_as_large_as_it_aims_at_and_holds_every_point_on_it(
+    size: float | None, side: int, points: list[Click]
+) -> None:
+    mask = None if size else PlacedMask(0, 0, np.ones((side, 1), np.bool_))
+    prompt = Prompt(points=(Click(0, 0), *points), mask=mask)
+    window = known_window(prompt, size, LIGHT_LOOKS)
+    assert window is not None
+    assert window.height >= max((size or side) / LIGHT_LOOKS.aim, LIGHT_LOOKS.smallest)
+    assert all(window.contains(c) for c in prompt.points if c.positive)
+    if not points:
+        assert window == window_of(
+            Click((side - 1) / 2 if mask else 0, 0), size or side, LIGHT_LOOKS
+        )
 
 
 def test_an_object_that_even_the_largest_look_cuts_off_is_given_a_larger_window() -> None:

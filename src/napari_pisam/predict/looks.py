@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_pisam.geometry import Window, prompt_centre, square_window
+from napari_pisam.geometry import Window, mask_span, prompt_centre, square_window
 from napari_pisam.prompts import Click, Prompt
 
 
@@ -67,23 +67,21 @@ class Look:
 def known_window(prompt: Prompt, object_size: float | None, policy: LookPolicy) -> Window | None:
     """The window that the prompt itself tells: from box, mask, or a given size in image pixels.
 
-    Points far apart widen it. None when only a look can tell.
+    Points far away widen it. None when only a look can tell.
     """
     centre = prompt_centre(prompt)
+    aim = policy.aim
     if prompt.box is not None:
-        # points beside the box are in the window too, not on its very edge
-        reach = max(
-            (max(abs(c.y - centre.y), abs(c.x - centre.x)) for c in prompt.points), default=0
-        )
-        side = max(prompt.box.span / policy.box_aim, 2.2 * reach, policy.smallest)
-        return square_window(centre.y, centre.x, side)
-    if prompt.mask is not None and prompt.mask.mask.any():
-        span = float(max(prompt.mask.cropped().mask.shape))
+        span, aim = prompt.box.span, policy.box_aim
+    elif prompt.mask is not None and prompt.mask.mask.any():
+        span = max(mask_span(prompt.mask), points_span(prompt))
     elif object_size is not None:
-        span = object_size
+        span = max(object_size, points_span(prompt))
     else:
         return None
-    return window_of(centre, max(span, points_span(prompt)), policy)
+    # points beside the box or the mask are in the window too, not on its very edge
+    reach = max((max(abs(c.y - centre.y), abs(c.x - centre.x)) for c in prompt.points), default=0)
+    return square_window(centre.y, centre.x, max(span / aim, 2.2 * reach, policy.smallest))
 
 
 def window_of(centre: Click, span: float, policy: LookPolicy) -> Window:
