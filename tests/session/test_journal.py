@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from napari_pisam.session.journal import (
     restorable,
     tidy,
 )
-from napari_pisam.session.keeping import Overlap
+from napari_pisam.session.keeping import KeptObject, Overlap
 from napari_pisam.session.options import Options
 from tests.session.test_session import HEIGHT, WIDTH, Desktop
 
@@ -85,6 +86,68 @@ def test_a_foreign_line_ends_the_reading_without_an_error(tmp_path: Path, line: 
     with journal.path.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
     assert len(read_journal(journal.path)[0].edits) == count
+
+
+def test_kept_objects_come_back_with_all_that_is_known_of_them(tmp_path: Path) -> None:
+    desktop, journal = Desktop(), Journal(tmp_path)
+    session = desktop.session
+
+    def write(edit: BookEdit) -> None:
+        journal.append(edit, IDENTITY)
+
+    session.written.connect(write)
+    session.options = Options(object_size=31.5)
+    session.click(Click(50, 50, None))
+    session.click(Click(50, 62, None))
+    desktop.now = 7.25
+    session.keep()
+    session.options = Options()
+    session.refine(PlacedMask(80, 20, np.ones((9, 14), np.bool_)))
+    session.keep()
+    (restored,) = read_journal(journal.path)
+
+    def known(kept: KeptObject) -> tuple[object, ...]:
+        return tuple(getattr(kept, f.name) for f in fields(kept))
+
+    kept = session.book.of("array")
+    assert [known(o) for o in restored.objects] == [known(o) for o in kept]
+    assert (kept[0].seconds, kept[0].object_size, kept[0].model) == (7.25, 31.5, "discs")
+    assert kept[0].window is not None
+
+
+def test_each_object_is_on_the_disk_as_soon_as_it_is_kept(tmp_path: Path) -> None:
+    desktop, journal = Desktop(), Journal(tmp_path)
+
+    def write(edit: BookEdit) -> None:
+        journal.append(edit, IDENTITY)
+        # what another process would find if this one ended now
+        (found,) = read_journal(journal.path)
+        assert np.array_equal(found.labels(np.dtype(np.uint16)), desktop.canvas.labels)
+
+    desktop.session.written.connect(write)
+    for x in (40, 70, 100):
+        desktop.session.click(Click(50, x, None))
+        desktop.session.keep()
+    assert journal.path.read_bytes().count(b"\n") == 3
+
+
+def test_of_several_journals_the_newest_that_ends_with_objects_is_offered(tmp_path: Path) -> None:
+    for name, xs, undone in (("2024", (40, 70), 0), ("2025", (40, 70, 100), 0), ("2026", (40,), 1)):
+        desktop, journal = Desktop(), Journal(tmp_path)
+        journal.path = tmp_path / f"{name}0101-000000-00000000{SUFFIX}"
+
+        def write(edit: BookEdit, journal: Journal = journal) -> None:
+            journal.append(edit, IDENTITY)
+
+        desktop.session.written.connect(write)
+        for x in xs:
+            desktop.session.click(Click(50, x, None))
+            desktop.session.keep()
+        for _ in range(undone):
+            desktop.session.undo()
+    found = restorable(tmp_path, IDENTITY)
+    assert found is not None
+    assert len(found.objects) == 3
 
 
 def test_the_newest_journal_of_the_same_image_is_offered(tmp_path: Path) -> None:

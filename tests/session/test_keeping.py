@@ -106,6 +106,20 @@ def test_cleaning_keeps_the_largest_piece_and_open_bays() -> None:
     assert not cleaned(PlacedMask(0, 0, ring), Cleaning(holes=3)).mask[0, 2]
 
 
+@pytest.mark.parametrize("area", [1, 2, 5])
+def test_what_is_tidied_is_as_large_as_was_said_and_no_larger(area: int) -> None:
+    mask = np.zeros((12, 30), np.bool_)
+    mask[1:7, 1:20] = True
+    mask[3, 3 : 3 + area] = False
+    mask[9, 1 : 1 + area] = True
+    placed = PlacedMask(0, 0, mask)
+    filled = cleaned(placed, Cleaning(holes=area)).mask
+    assert filled[3, 3 : 3 + area].all()
+    removed = cleaned(placed, Cleaning(specks=area)).mask
+    assert not removed[9].any()
+    assert np.array_equal(cleaned(placed, Cleaning(holes=area - 1, specks=area - 1)).mask, mask)
+
+
 def test_bounding_window_of_nothing_is_none() -> None:
     empty = PlacedMask(3, 4, np.zeros((2, 2), np.bool_))
     assert bounding_window(empty) is None

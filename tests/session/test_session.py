@@ -10,6 +10,7 @@ from napari_pisam.images.source import ArraySource
 from napari_pisam.prompts import Box, Click, PlacedMask, Prompt
 from napari_pisam.session.canvas import ArrayCanvas, CanvasError, LabelCanvas
 from napari_pisam.session.keeping import Cleaning, Overlap
+from napari_pisam.session.making import typical_of
 from napari_pisam.session.options import Options
 from napari_pisam.session.plane import Ask, ImagePlane, PlaneKey
 from napari_pisam.session.session import Session
@@ -404,6 +405,71 @@ def test_the_typical_size_comes_from_objects_that_are_alike(desktop: Desktop) ->
     session.click(Click(20, 120, None))
     assert session.running is not None
     assert session.running.object_size == 40.0
+
+
+@pytest.mark.parametrize(
+    ("spans", "typical"),
+    [
+        ([], None),
+        ([10, 12], None),
+        ([8, 10, 12], 10),
+        ([8, 10, 12, 14, 19], 12),
+        ([0, 8, 0, 10, 12], 10),
+        ([0, 0, 0], None),
+        ([10, 10, 30, 30], None),
+    ],
+)
+def test_a_typical_size_is_the_middle_of_sizes_that_are_alike(
+    spans: list[int], typical: float | None
+) -> None:
+    assert typical_of(spans) == typical
+
+
+def test_objects_of_another_image_say_nothing_of_the_typical_size(desktop: Desktop) -> None:
+    session = desktop.session
+    for y in (20, 60, 100):
+        session.click(Click(y, 50, None))
+        session.keep()
+    assert session.typical_size is not None
+    session.look_at(plane("b"))
+    assert session.typical_size is None
+
+
+def test_a_reopened_object_goes_on_with_its_time_and_its_size(desktop: Desktop) -> None:
+    session = desktop.session
+    session.options = Options(object_size=40.0)
+    session.click(Click(50, 50, None))
+    desktop.now = 4.0
+    session.keep()
+    session.options = Options()
+    desktop.now = 100.0
+    session.reopen(session.book.of("array")[0])
+    assert session.running is not None
+    assert session.running.object_size == 40.0
+    desktop.now = 103.0
+    session.keep()
+    (again,) = session.book.of("array")
+    assert (again.seconds, again.object_size) == (7.0, 40.0)
+
+
+def test_removing_an_object_leaves_what_others_have_painted_over_it(desktop: Desktop) -> None:
+    session, labels = desktop.session, desktop.canvas.labels
+    session.click(Click(50, 50, None))
+    session.keep()
+    labels[0, 50, 48:52] = 9
+    session.remove(session.book.of("array")[0], desktop.canvas)
+    assert np.unique(labels).tolist() == [0, 9]
+    assert (labels[0, 50, 48:52] == 9).all()
+
+
+def test_clicks_are_counted_whatever_they_said(desktop: Desktop) -> None:
+    session = desktop.session
+    session.set_box(Box(30, 30, 60, 60))
+    session.click(Click(40, 40, True), prompt=True)
+    session.click(Click(80, 80, False), prompt=True)
+    session.click(Click(45, 70, None))
+    session.keep()
+    assert session.book.of("array")[0].clicks == 4
 
 
 def test_labels_that_are_full_say_so_and_lose_nothing() -> None:
