@@ -208,13 +208,13 @@ def tiny_correction(clicks: int = 1) -> Timed:
     """pisam-tiny: the answer after so many corrections, the last of them new."""
     predictor, image = load_predictor(), picture()
     prompt = Prompt(points=(Click(512, 512),))
+    before = tuple(Click(500 + 3 * i, 520, i % 2 == 0) for i in range(clicks - 1))
     embedding = predictor.embed(image, Window(400, 400, 224, 224), INTENSITY)
     moves = iter(range(10_000))
 
     def run() -> object:
-        shift = next(moves) * 1e-3
-        wrong = tuple(Click(500 + 3 * i + shift, 520, i % 2 == 0) for i in range(clicks))
-        return predictor.predict(embedding, replace(prompt, corrections=wrong))
+        last = Click(500 + 3 * clicks + next(moves) * 1e-3, 520, True)
+        return predictor.predict(embedding, replace(prompt, corrections=(*before, last)))
 
     run()
     return run
@@ -234,14 +234,14 @@ def tiny_boxes(count: int, *, together: bool) -> Timed:
     return run
 
 
-def tiny_ahead() -> Timed:
-    """pisam-tiny: a first prompt, and then what its first correction will need."""
-    predictor = load_predictor()
-    embedding = predictor.embed(picture(), Window(400, 400, 224, 224), INTENSITY)
-    clicks = iter(range(10_000))
+def made_ahead() -> Timed:
+    """A first prompt, and then what its first correction will need."""
+    predictor = _predictor("auto")
+    embedding = predictor.embed(picture(), WINDOW, INTENSITY)
+    points = iter(range(10_000))
 
     def run() -> object:
-        prompt = Prompt(points=(Click(512, 512 + next(clicks) * 1e-3),))
+        prompt = _prompt(512 + next(points) * 1e-3)
         return predictor.predict(embedding, prompt), list(predictor.ready_steps())
 
     return run
@@ -303,6 +303,6 @@ CASES: dict[str, Callable[[], Timed]] = {
     "tiny: ten boxes, one by one": lambda: tiny_boxes(10, together=False),
     "tiny: ten boxes together": lambda: tiny_boxes(10, together=True),
     "tiny: forty boxes together": lambda: tiny_boxes(40, together=True),
-    "tiny: first prompt and what is made ahead": tiny_ahead,
+    "first prompt and what is made ahead": made_ahead,
 }
 """Every case by its name in the table."""
