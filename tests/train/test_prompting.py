@@ -59,6 +59,14 @@ def test_points_say_the_truth_and_those_beside_the_object_are_near_it(
             assert beyond >= -grain / 2
 
 
+@pytest.mark.parametrize("size", [64, 512])
+def test_an_object_that_fills_the_window_gets_no_point_that_denies_it(size: int) -> None:
+    mask = np.full((size, size), 255, np.uint8)
+    for seed in range(10):
+        _, labels = draw_points(mask, 4, np.random.default_rng(seed))
+        assert labels.tolist() == [1] * 4
+
+
 def test_a_point_alone_is_the_centre_of_its_cell_on_the_average() -> None:
     # one cell of four pixels is the object: clicks on it are spread evenly round its middle
     mask = rectangle(512, (200, 204), (320, 324))

@@ -76,11 +76,9 @@ def draw_points(
     depth = ndimage.distance_transform_edt(np.pad(small, 1))[1:-1, 1:-1]
     xy, labels = [], []
     for i in range(count):
-        positive = i == 0 or rng.random() < 0.5
-        if positive:
-            y, x = _inside(depth, rng, deepest=i == 0 and rng.random() < 0.5)
-        else:
-            y, x = _near(small, rng)
+        beside = None if i == 0 or rng.random() < 0.5 else _near(small, rng)
+        positive = beside is None
+        y, x = beside or _inside(depth, rng, deepest=i == 0 and rng.random() < 0.5)
         jitter = rng.uniform(-0.5, 0.5, 2) if step > 1 else np.zeros(2)
         xy.append(
             ((x + 0.5 + jitter[0] * 0.8) * step - 0.5, (y + 0.5 + jitter[1] * 0.8) * step - 0.5)
@@ -101,13 +99,14 @@ def _inside(
     return int(ys[i]), int(xs[i])
 
 
-def _near(mask: NDArray[np.bool_], rng: np.random.Generator) -> tuple[int, int]:
+def _near(mask: NDArray[np.bool_], rng: np.random.Generator) -> tuple[int, int] | None:
+    """A pixel beside the object; None when it leaves no room."""
     ys, xs = np.nonzero(mask)
     pad = max(4, int(0.5 * max(np.ptp(ys), np.ptp(xs))))
     y0, x0 = max(int(ys.min()) - pad, 0), max(int(xs.min()) - pad, 0)
     outside = np.argwhere(~mask[y0 : int(ys.max()) + pad, x0 : int(xs.max()) + pad])
     if not len(outside):
-        return int(ys[0]), int(xs[0])
+        return None
     y, x = outside[rng.integers(len(outside))]
     return int(y) + y0, int(x) + x0
 
