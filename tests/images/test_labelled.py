@@ -66,6 +66,25 @@ def test_auto_tells_a_binary_mask_from_numbers(two_parts: Path, tmp_path: Path) 
     assert len(read_labels(save(tmp_path / "n.png", numbered), "auto", 4).objects) == 3
 
 
+@pytest.mark.parametrize("value", [1, 2, 100, 127, 128, 200, 255, 65535])
+@pytest.mark.parametrize("kind", ["binary", "whole", "auto"])
+def test_whatever_stands_for_white_a_mask_of_two_values_is_its_object(
+    tmp_path: Path, kind: str, value: int
+) -> None:
+    mask = np.zeros((12, 16), np.uint16)
+    mask[1:5, 1:6] = value
+    tifffile.imwrite(tmp_path / "mask.tif", mask)
+    (found,) = read_labels(tmp_path / "mask.tif", kind, 4).objects
+    assert (found.y0, found.x0, found.y1, found.x1, found.area) == (1, 1, 5, 6, 20)
+
+
+def test_soft_edges_are_cut_in_their_middle_and_numbers_are_not(tmp_path: Path) -> None:
+    soft = np.array([[0, 100, 160, 255, 160, 100, 0]] * 4, np.uint8)
+    assert read_labels(save(tmp_path / "soft.png", soft), "whole", 4).objects[0].area == 12
+    numbers = np.array([[0, 1, 2, 3, 2, 1, 0]] * 4, np.uint8)
+    assert read_labels(save(tmp_path / "n.png", numbers), "whole", 4).objects[0].area == 20
+
+
 def test_an_empty_mask_has_no_objects(tmp_path: Path) -> None:
     empty = save(tmp_path / "empty.png", np.zeros((8, 8)))
     assert all(not read_labels(empty, k, 1).objects for k in ("instance", "binary", "whole"))

@@ -23,6 +23,8 @@ from napari_pisam.images.tables import TableError, read_toml, record_of
 
 MaskKind = Literal["instance", "binary", "whole"]
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+SOFT_FROM = 128
+"""A mask as bright as this is a picture, whose edges may be soft; a darker one holds numbers."""
 PUBLISHED = "published"
 """The name of the list of data sets that Pi-SAM was published with."""
 
@@ -37,11 +39,12 @@ class SourceConfig:
 
     images, masks: folders under the data root; extra: further mask folders, drawn now and then.
     kind: "instance", a number for each object; "binary", each connected part is an object;
-    "whole", all that is not zero is one object. image_ext, mask_ext: which files. weight: how often
-    training draws from it; 0 for as many shares as it has images. validation: regular expression
-    on the file stem; or, with `appearance`, the size-and-colour clusters held back ("HxW:c" with c
-    the mean // appearance, per channel). training: False for sources that are only measured.
-    boundary: whether its boundaries are true to the pixel.
+    "whole", all that is not zero is one object; both cut soft edges in their middle. image_ext,
+    mask_ext: which files. weight: how often training draws from it; 0 for as many shares as it has
+    images. validation: regular expression on the file stem; or, with `appearance`, the
+    size-and-colour clusters held back ("HxW:c" with c the mean // appearance, per channel).
+    training: False for sources that are only measured. boundary: whether its boundaries are true
+    to the pixel.
     """
 
     name: str
@@ -140,7 +143,8 @@ def read_labels(path: Path, kind: str, min_area: int) -> LabelMap:
         two_valued = len(np.unique(raw[:: max(1, raw.shape[0] // 256)])) <= 2
         kind = "binary" if two_valued else "instance"
     if kind in ("binary", "whole"):
-        raw = raw > (127 if raw.max() > 1 else 0)
+        brightest = int(raw.max())
+        raw = raw > (brightest // 2 if brightest >= SOFT_FROM else 0)
     if kind == "binary":
         raw = ndimage.label(raw, np.ones((3, 3), int))[0]
     labels: NDArray[np.int32] = np.ascontiguousarray(raw, np.int32)
