@@ -96,6 +96,11 @@ def points_span(prompt: Prompt) -> float:
     return max(max(ys) - min(ys), max(xs) - min(xs)) if ys else 0.0
 
 
+def _least(prompt: Prompt, policy: LookPolicy) -> float:
+    """Side of the smallest window in which the points are not on the very edge, image pixels."""
+    return max(2 * points_span(prompt), policy.smallest)
+
+
 def extent_in(
     logits: NDArray[np.float32], window: Window, clicks: tuple[Click, ...]
 ) -> Extent | None:
@@ -128,7 +133,7 @@ def next_window(look: Look, prompt: Prompt, policy: LookPolicy) -> Window:
     centre, window, seen = prompt_centre(prompt), look.window, look.seen
     if seen is None:
         # nothing there at this scale: the object is smaller than what the look resolves
-        return square_window(centre.y, centre.x, max(window.height / 3, policy.smallest))
+        return square_window(centre.y, centre.x, max(window.height / 3, _least(prompt, policy)))
     share = seen.span / window.height
     if seen.cut and share > policy.least:
         side = window.height * policy.widen
@@ -146,7 +151,7 @@ def look_windows(
     first: at native resolution. source_side: the image's longer side, pixels; a window of more
     than twice that would show nothing new. The prompt's points lie in each of them.
     """
-    centre, least = prompt_centre(prompt), max(2 * points_span(prompt), policy.smallest)
+    centre, least = prompt_centre(prompt), _least(prompt, policy)
     sides = {first.height * scale for scale in policy.scales}
     kept = sorted(s for s in sides if least <= s <= 2 * source_side and s != first.height)
     windows = [first, *(square_window(centre.y, centre.x, side) for side in kept)]
@@ -173,6 +178,7 @@ def fitting_window(look: Look, prompt: Prompt, policy: LookPolicy) -> Window | N
     if seen is None or (seen.cut and seen.span > policy.least * look.window.height):
         return None
     span = max(seen.span, points_span(prompt))
-    window, centre = window_of(Click(seen.y, seen.x), span, policy), prompt_centre(prompt)
+    window = window_of(Click(seen.y, seen.x), span, policy)
     # what was seen elsewhere, perhaps beside the image, must not lead away from what was said
-    return window if window.contains(centre) else window_of(centre, span, policy)
+    holds = all(window.contains(c) for c in prompt.points if c.positive)
+    return window if holds else window_of(prompt_centre(prompt), span, policy)
