@@ -39,7 +39,8 @@ class Lattice:
             low, high = max(start, 0) - 0.5, min(start + length, size) - 0.5
             if high - low < 1:
                 return None
-            count = int((high - low) / max(length / side, 1) + 1e-9)
+            # one at least: of an image far narrower than the window little is to be seen
+            count = max(1, int((high - low) / max(length / side, 1) + 1e-9))
             starts.append(low)
             steps.append((high - low) / count)
             counts.append(count)

@@ -74,6 +74,8 @@ def doubtful_places(doubt: NDArray[np.uint8], window: Window) -> tuple[Click, ..
     """
     size = max(3, doubt.shape[0] // 32)
     broad = ndimage.uniform_filter(doubt.astype(np.float32), size, mode="constant")
+    # what is certain itself may lie beside the image
+    broad[doubt == 0] = 0
     found = []
     for _ in range(DOUBTFUL_PLACES):
         row, col = np.unravel_index(int(broad.argmax()), broad.shape)
