@@ -31,6 +31,18 @@ def test_the_norm_equals_the_packages_in_every_layout(
         torch.testing.assert_close(got.float(), want, atol=tolerance, rtol=tolerance)
 
 
+@pytest.mark.parametrize("channels", [8, 32])
+@pytest.mark.parametrize("spread", [0.0, 1e-4, 1e-3, 1e-2])
+def test_a_map_that_is_nearly_flat_is_normed_as_the_package_does(
+    channels: int, spread: float
+) -> None:
+    random = torch.Generator().manual_seed(channels)
+    x = spread * torch.randn(1, channels, 6, 5, generator=random)
+    with torch.no_grad():
+        got, want = LayerNorm2d(channels)(x), Plain(channels)(x)
+    torch.testing.assert_close(got, want, atol=1e-3, rtol=1e-3)
+
+
 def test_the_rgb_embedding_of_pixels_is_that_of_the_normalised_ones_up_to_the_border() -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 
+import pytest
 import torch
 from torch import Tensor
 
 from napari_pisam.model.config import CONFIGS
 from napari_pisam.model.encoders import LiteEncoder
+from napari_pisam.model.encoders.lite import _ConvNorm
 from napari_pisam.model.pisam import PiSam, lay_channels_last
 
 
@@ -40,6 +42,29 @@ def test_folded_norms_change_no_output_and_folding_twice_is_harmless() -> None:
     with torch.no_grad():
         for got, want in zip(folded(pixels()), plain(pixels()), strict=True):
             torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("side", [8, 16])
+def test_strided_convolutions_see_what_tensorflows_same_shows_them(kernel: int, side: int) -> None:
+    # the backbone's published weights were trained so: what is odd goes below and to the right
+    missing = (side // 2 - 1) * 2 + kernel - side
+    before = missing // 2
+    picture = torch.arange(1.0, side * side + 1).view(1, 1, side, side)
+    padded = torch.zeros(side + missing, side + missing)
+    padded[before : before + side, before : before + side] = picture[0, 0]
+    layer = _ConvNorm(1, 1, kernel, stride=2).eval()
+    norm = (1 + 1e-3) ** 0.5
+    for row in range(kernel):
+        for column in range(kernel):
+            weight = torch.zeros(1, 1, kernel, kernel)
+            weight[..., row, column] = 1
+            layer[0].weight.data = weight
+            with torch.no_grad():
+                seen = layer(picture)[0, 0] * norm
+            rows = slice(row, row + side - 1, 2)
+            wanted = padded[rows, column : column + side - 1 : 2]
+            torch.testing.assert_close(seen, wanted)
 
 
 def test_weights_laid_with_channels_last_keep_names_values_and_answers() -> None:

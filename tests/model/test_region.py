@@ -110,6 +110,13 @@ def test_the_region_holds_the_likely_mask_and_every_prompt() -> None:
     assert float(cut(whole, region, 4).min()) == 1
 
 
+def test_a_click_beside_the_window_leaves_the_region_in_it() -> None:
+    low = torch.full((1, 1, SIDE, SIDE), -9.0)
+    low[0, 0, 6:8, 7] = -4.0
+    region = answer_region(low, torch.tensor([[1.4, -0.3]]))
+    assert region == Region(0, 5, 10, 11)
+
+
 def test_a_mask_that_is_likely_nowhere_or_nearly_everywhere_is_looked_for_everywhere() -> None:
     nowhere = torch.full((1, 1, SIDE, SIDE), -9.0)
     assert answer_region(nowhere, torch.zeros(1, 2)) is None
