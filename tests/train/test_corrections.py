@@ -16,8 +16,10 @@ from napari_pisam.model.decoder import PiDecoder
 from napari_pisam.train import pi_step
 from napari_pisam.train.config import TrainConfig
 from napari_pisam.train.corrections import clicks_on_errors, with_answer
+from napari_pisam.train.losses import point_loss
 from napari_pisam.train.pi_step import PiExample, PiStep
 from napari_pisam.train.prompting import DrawnPrompts
+from napari_pisam.train.squares import rgb_on_squares
 from tests.train.conftest import DISCS
 
 LOW, WINDOW = 16, 64
@@ -117,15 +119,14 @@ def test_the_loss_of_a_square_leaves_out_what_its_own_edge_disturbs(
 ) -> None:
     asked: list[Tensor] = []
     placed: list[Any] = []
-    loss, cut = pi_step.point_loss, pi_step.rgb_on_squares
 
     def noted(*given: Any, within_xyxy_unit: Tensor, **named: Any) -> Tensor:
         asked.append(within_xyxy_unit)
-        return loss(*given, within_xyxy_unit=within_xyxy_unit, **named)
+        return point_loss(*given, within_xyxy_unit=within_xyxy_unit, **named)
 
     def watched(embed: Any, pixels: Tensor, squares: Any) -> Tensor:
         placed.append(squares.corners)
-        return cut(embed, pixels, squares)
+        return rgb_on_squares(embed, pixels, squares)
 
     monkeypatch.setattr(pi_step, "point_loss", noted)
     monkeypatch.setattr(pi_step, "rgb_on_squares", watched)
@@ -149,7 +150,7 @@ def test_clicks_beside_a_square_do_not_reach_the_interactor(
     heard: list[dict[str, Tensor]] = []
     whole = step.decoder.interact_2.forward
 
-    def noted(*given: Any, **named: Tensor) -> Tensor:
+    def noted(*given: Any, **named: Any) -> Tensor:
         heard.append(named)
         return whole(*given, **named)
 

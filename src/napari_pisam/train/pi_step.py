@@ -60,8 +60,13 @@ class PiExample(NamedTuple):
 
     def of(self, rows: list[int]) -> PiExample:
         """Some of the objects, each with its own pixels; without corrections."""
-        chosen = (self.output_token, self.mask_feature, self.low_res_logits, self.normalised)
-        return PiExample(*(t[rows] for t in chosen), self.target[rows])
+        return PiExample(
+            self.output_token[rows],
+            self.mask_feature[rows],
+            self.low_res_logits[rows],
+            self.normalised[rows],
+            self.target[rows],
+        )
 
 
 def example_of(
