@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt
 
 from napari_pisam.prompts import Click
 from napari_pisam.session.answer import Answer
+from napari_pisam.session.journal import read_journal
 from napari_pisam.session.plane import Ask
 from napari_pisam.widgets import banner
 from tests.session.discs import DiscEngine
@@ -144,3 +145,35 @@ def test_a_brush_has_its_own_size_at_the_mouse_after_the_ring(open_panel: Opener
     assert (str(cursor.style), cursor.size) == ("circle", 40)
     labels.mode = "paint"
     assert (str(cursor.style), cursor.size) == ("circle", labels.cursor_size)
+
+
+def test_clicks_are_taken_and_undone_while_their_layer_is_hidden(open_panel: Opener) -> None:
+    hands = open_panel()
+    click(hands, 60, 80)
+    hands.widget.prompts.visible = False
+    hands.widget.keep()
+    hands.wait()
+    click(hands, 140, 200)
+    assert len(hands.widget.prompts.data) == 1
+    hands.widget.undo()
+    hands.wait()
+    assert not len(hands.widget.prompts.data)
+    hands.widget.prompts.visible = True
+    click(hands, 140, 200)
+    assert np.allclose(hands.widget.prompts.data, [[140, 200]])
+
+
+def test_a_keep_is_whole_before_the_window_is_drawn_again(hands: Hands) -> None:
+    click(hands, 60, 80)
+    hands.widget.keep()
+    labels = hands.widget.labels
+    assert labels is not None
+    assert labels.data[60, 80] == 1
+    assert [len(hands.widget.prompts.data), len(hands.widget.objects)] == [0, 1]
+    (told,) = read_journal(hands.widget.work.journal.path)
+    assert [o.label for o in told.objects] == [1]
+    # A script goes on at once.
+    hands.widget.prompts.add([140, 200])
+    hands.wait()
+    hands.widget.keep()
+    assert labels.data[140, 200] == 2

@@ -133,6 +133,7 @@ def test_objects_are_listed_shown_corrected_and_deleted(hands: Hands) -> None:
     for y in (60, 120):
         click(hands, y, 80)
         widget.keep()
+    hands.wait()
     model = table.objects
     cells = [model.data(model.index(0, column)) for column in range(4)]
     assert cells[0] == "2"
@@ -146,6 +147,7 @@ def test_objects_are_listed_shown_corrected_and_deleted(hands: Hands) -> None:
     assert running is not None
     assert running.label == 1
     widget.drop()
+    hands.wait()
     table.selectRow(1)
     widget.panel.remove.click()
     assert [o.label for o in widget.objects] == [2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,7 +71,8 @@ class Display:
         self.closed = False
         self._writing = False
         self._shown: tuple[Any, ...] = ()
-        self._untold: set[str] = set()
+        self._undrawn, self._untold = set[str](), set[str]()
+        self._stale_pictures: set[str] = set()
         self._drawn_box: Box | None = None
 
     @property
@@ -143,6 +145,7 @@ class Display:
 
     @contextmanager
     def _writes(self) -> Iterator[None]:
+        """What is written now comes from the session."""
         before, self._writing = self._writing, True
         try:
             yield
@@ -176,8 +179,8 @@ class Display:
     def show(self) -> None:
         """Bring the layers in line with the session; what is right already is left alone.
 
-        Points are also read, so they are written at once. What is only looked at follows in a
-        step of its own, so that the window never stands still for all of it.
+        Points are also read, so they are written at once, but drawn later. What is only looked at
+        follows in steps of its own, so that the window never stands still for all of it.
         """
         if self.image is None or self.closed:
             return
@@ -196,10 +199,8 @@ class Display:
         return self._at_work > 0
 
     def _draw(self) -> Iterator[None]:
-        """Mask and colours, as the session has them by then, in one picture."""
+        """Mask and points, as the session has them by then, in one picture."""
         try:
-            # The next moment may come before the window has drawn the points; the one after not.
-            yield
             yield
             self._due = False
             if self.image is None or self.closed:
@@ -207,20 +208,25 @@ class Display:
             with self._writes():
                 self._show_answer()
                 for role in (PROMPTS, CORRECTIONS):
-                    layer = self.helpers.find(role)
-                    if layer is not None:
-                        colour_clicks(layer, role)
-            for role in (PROMPTS, CORRECTIONS):
+                    self._draw_clicks(role)
+            finishing: tuple[Callable[[], None], ...] = (
+                partial(self._tell, PROMPTS),
+                partial(self._tell, CORRECTIONS),
+                self._show_thumbnails,
+            )
+            for finish in finishing:
                 yield
-                self._tell(role)
-            yield
-            self._show_thumbnails()
+                # What is shown anew is told of afterwards.
+                if self._due:
+                    return
+                finish()
         finally:
             self._at_work -= 1
 
     def _show_thumbnails(self) -> None:
         """The layer list last: it is looked at least, and takes as long to draw as a mask."""
-        for role in (PROMPTS, CORRECTIONS, PREVIEW, UNSURE):
+        stale, self._stale_pictures = self._stale_pictures, set()
+        for role in stale:
             layer = self.helpers.find(role)
             if layer is not None and not self.closed:
                 layer.events.thumbnail()
@@ -243,7 +249,17 @@ class Display:
             known = self._rows(role)
             elsewhere = rows_elsewhere(layer, plane.key.index, known) if plane is not None else []
             if write_clicks(layer, role, planes, elsewhere=elsewhere):
-                self._untold.add(role)
+                for waiting in (self._undrawn, self._untold, self._stale_pictures):
+                    waiting.add(role)
+
+    def _draw_clicks(self, role: str) -> None:
+        layer = self.helpers.find(role)
+        if layer is not None:
+            if colour_clicks(layer, role):
+                self._stale_pictures.add(role)
+            if role in self._undrawn:
+                layer.refresh(thumbnail=False, extent=False)
+        self._undrawn.discard(role)
 
     def _show_boxes(self) -> None:
         plane = self.session.plane
@@ -275,10 +291,15 @@ class Display:
             layer = self.helpers.find(role)
             if layer is None and what is not None:
                 layer = self.helpers.get(role, self.image)
-            if layer is not None and what is None and same_plane:
+            if layer is None:
+                continue
+            before = layer.data
+            if what is None and same_plane:
                 clear_answer(layer)
-            elif layer is not None:
+            else:
                 show_answer(layer, self.image, plane.key.index, what)
+            if layer.data is not before:
+                self._stale_pictures.add(role)
         self.fit_zoom()
 
     def fit_zoom(self, event: Any = None) -> None:

@@ -1,4 +1,8 @@
-"""Work in pieces: at once where there is no window, else so that the window lives between them."""
+"""Work in pieces: at once where there is no window, else so that the window lives between them.
+
+Drawing the window takes as long as a person can just not notice: it never shares a turn of the
+loop with a piece of work.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,12 @@ def at_once(steps: Iterator[None]) -> None:
 
 
 def bit_by_bit(steps: Iterator[None]) -> None:
-    """Do a piece each time that the window has nothing else to do."""
+    """Do the first piece now, each other one in a turn of its own once the window is drawn."""
     from qtpy.QtCore import QTimer
 
-    if next(steps, DONE) is not DONE:
+    def turn() -> None:
         QTimer.singleShot(0, lambda: bit_by_bit(steps))
+
+    if next(steps, DONE) is not DONE:
+        # What a piece has changed is drawn in the next turn.
+        QTimer.singleShot(0, turn)

@@ -171,7 +171,7 @@ class Panel(QWidget):
         return row
 
     def show_work(self, work: Workspace) -> None:
-        """Let be pressed what makes sense now, and list the objects."""
+        """Let be pressed what makes sense now."""
         session, running = work.session, work.session.running
         started = running is not None and not running.untouched
         enabled = {
@@ -187,15 +187,18 @@ class Panel(QWidget):
             self.buttons[name].setEnabled(on)
         self.buttons["box"].setChecked(work.mouse.box_mode)
         self.buttons["unsure"].setChecked(work.bridge.display.show_unsure)
-        self.table.objects.show(work.objects)
-        self.objects_title.setText(count_of(work.objects))
-        self.show_choice_of_object()
-        self.keeping.show_automatic_size(session.typical_size)
         orphans = work.bridge.targets.orphans
         self.put_back.setVisible(bool(orphans))
         if orphans:
             names = ", ".join(f"“{layer.name}”" for layer in orphans)
             self.put_back.setText(f"Put back the deleted {names}")
+
+    def show_objects(self, work: Workspace) -> None:
+        """List the kept objects, and say what size is typical of them."""
+        self.table.objects.show(work.objects)
+        self.objects_title.setText(count_of(work.objects))
+        self.show_choice_of_object()
+        self.keeping.show_automatic_size(work.session.typical_size)
 
     def show_choice_of_object(self) -> None:
         """Objects can be corrected and deleted once one is selected."""

@@ -7,6 +7,7 @@ blue inside, its edge is a line of even width at any zoom, and moving it costs o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from napari_pisam.prompts import Box
 from napari_pisam.session.answer import Answer
+from napari_pisam.session.lattice import Lattice
 from napari_pisam.session.plane import PlaneIndex
 from napari_pisam.session.relief import EDGE, REACH, STEP
 from napari_pisam.widgets.colours import BORDER, DOUBT, FILL, OUTLINE, rgba
@@ -40,6 +42,8 @@ BOX_LINE = 2.0
 FILL_ALPHA = 0.3
 CERTAIN = 0.35
 """Doubt below this, of 1, is not drawn: beyond a band round the edge the model is sure enough."""
+CUT = 64
+"""A mask is drawn in blocks of so many pixels of the relief, those that show something of it."""
 
 
 def relief_colormap() -> Colormap:
@@ -95,10 +99,12 @@ def show_answer(layer: Image, image: Image, index: PlaneIndex, answer: Answer | 
     """
     data, frame = _nothing(image), same_frame(image)
     if answer is not None and answer.lattice is not None:
-        pixels = answer.relief if layer.metadata.get(ROLE) == PREVIEW else answer.doubt
+        pixels, lattice = answer.doubt, answer.lattice
+        if layer.metadata.get(ROLE) == PREVIEW:
+            pixels, lattice = _drawn_part(answer.relief, lattice)
         sizes = iter(pixels.shape)
         data = pixels.reshape([next(sizes) if position is None else 1 for position in index])
-        frame = lattice_frame(image, index, answer.lattice)
+        frame = lattice_frame(image, index, lattice)
     # Neither its place nor its size concerns the viewer, which would look through the extents of
     # all layers; and it is drawn once, when all is as it shall be.
     with blocked(layer, "scale", "translate", "set_data", "thumbnail"):
@@ -108,11 +114,28 @@ def show_answer(layer: Image, image: Image, index: PlaneIndex, answer: Answer | 
             layer.data = data
 
 
+def _drawn_part(relief: NDArray[np.uint8], lattice: Lattice) -> tuple[NDArray[np.uint8], Lattice]:
+    """The blocks of a relief that hold the mask and its line, and where they lie.
+
+    What is clear all the same takes as long to draw. The corrections of an object mostly stay in
+    the same blocks, and the layer then where it is.
+    """
+    seen = relief > EDGE - STEP * (REACH - 1)
+    rows, cols = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+    if not len(rows):
+        return relief[:1, :1], replace(lattice, counts=(1, 1))
+    y, x = int(rows[0]) // CUT * CUT, int(cols[0]) // CUT * CUT
+    part = relief[y : -(-int(rows[-1] + 1) // CUT) * CUT, x : -(-int(cols[-1] + 1) // CUT) * CUT]
+    starts = (lattice.starts[0] + y * lattice.steps[0], lattice.starts[1] + x * lattice.steps[1])
+    counts = (part.shape[0], part.shape[1])
+    return part, replace(lattice, starts=starts, counts=counts)
+
+
 def clear_answer(layer: Image) -> None:
     """Clear a layer where it lies, which costs less than moving it; for the same plane only."""
     if layer.data.any():
         with blocked(layer, "data", "thumbnail"):
-            layer.data = np.zeros_like(layer.data)
+            layer.data = np.zeros((1,) * layer.ndim, np.uint8)
 
 
 def relief_limits(zoom: float, pixel_size: float) -> tuple[float, float]:

@@ -138,8 +138,9 @@ def write_clicks(
 ) -> bool:
     """Make a layer hold exactly those clicks and rows; one that does already is left alone.
 
-    Returns whether rows have changed. Others who listen to the layer are to hear of it with
-    `tell_changed`, once the window has time: each telling has the viewer look through every layer.
+    Returns whether rows have changed. They are drawn with the layer's next `refresh`. Others who
+    listen to the layer are to hear of it with `tell_changed`, once the window has time: each
+    telling has the viewer look through every layer.
     """
     rows = [rows_of(index, [(c.y, c.x) for c in clicks]) for index, clicks in planes]
     rows += [row[None] for row in elsewhere]
@@ -150,9 +151,14 @@ def write_clicks(
     held = np.asarray(layer.data)
     same = held.shape == data.shape and np.array_equal(held, data)
     if not same:
-        with blocked(layer, "data", "thumbnail"):
+        with blocked(layer, "data", "set_data", "highlight", "thumbnail"):
             layer.data = data
-    if list(layer.features.get(KIND, ())) != kinds:
+    if list(layer.features.get(KIND, ())) == kinds:
+        return not same
+    if KIND in layer.features and not same:
+        # In place, which draws nothing: whoever listens is told of it with the rows.
+        layer.features[KIND] = np.array(kinds, dtype=object)
+    else:
         default = OBJECT if role == PROMPTS else AUTO
         layer.features = {KIND: np.array(kinds, dtype=object)}
         # Setting features makes the last row the default of the next point.
@@ -171,12 +177,13 @@ def tell_changed(layer: Points) -> None:
         data_indices=tuple(range(len(layer.data))),
         vertex_indices=((),),
     )
+    layer.events.features()
 
 
-def colour_clicks(layer: Points, role: str) -> None:
-    """Give every point the colour of its sign."""
-    signs = signs_of(layer, role)
-    if signs:
-        colours = np.array([colour_of(sign) for sign in signs])
-        if not np.allclose(np.asarray(layer.face_color), colours):
-            layer.face_color = colours
+def colour_clicks(layer: Points, role: str) -> bool:
+    """Give every point the colour of its sign; returns whether one had another."""
+    colours = np.array([colour_of(sign) for sign in signs_of(layer, role)])
+    if not len(colours) or np.allclose(np.asarray(layer.face_color), colours):
+        return False
+    layer.face_color = colours
+    return True

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QApplication, QComboBox, QVBoxLayout, QWidget
 
@@ -37,6 +37,8 @@ NEW_LABELS = "New layer"
 NO_IMAGES = "no image is open"
 OPENING_STEPS = 20
 """Turns of the window's loop after which the model is loaded, whatever else is ready."""
+STAGE_MILLISECONDS = 100
+"""Of a quick answer the stages are not told one by one: each telling is a picture of the window."""
 
 
 class _Earlier(QObject):
@@ -78,6 +80,10 @@ class SegmentWidget(QWidget):
         self._fixed_engine = engine
         self.runner = Runner(engine or engine_for(self.models.model_name), self.session.is_wanted)
         self._over, self._stage, self._failed = "", "", ""
+        self._listing = False
+        self._stage_clock = QTimer(self)
+        self._stage_clock.setSingleShot(True)
+        self._stage_clock.timeout.connect(self._show_mode)
         self._last_answer: Answer | None = None
         self._earlier: Restored | None = None
         self._looking = _Earlier(self.work)
@@ -156,11 +162,12 @@ class SegmentWidget(QWidget):
         self._failed = ""
         end = time.monotonic() + timeout
         QApplication.processEvents()
-        while self.session.busy or self.bridge.display.drawing:
+        while self.session.busy or self.bridge.display.drawing or self._listing:
             QApplication.processEvents()
             if time.monotonic() > end:
                 raise TimeoutError(f"There was no mask within {timeout:g} s.")
-            time.sleep(0.002)
+            if self.session.busy:
+                time.sleep(0.002)
         QApplication.processEvents()
         if self._failed:
             raise RuntimeError(self._failed)
@@ -240,7 +247,8 @@ class SegmentWidget(QWidget):
     def _on_stage(self, ask_id: int, word: str) -> None:
         self._stage = word
         self._bar.show(f"Pi-SAM: {STAGES.get(word, WORKING.title)}")
-        self._show_mode()
+        if not self._stage_clock.isActive():
+            self._stage_clock.start(STAGE_MILLISECONDS)
 
     def _on_hover(self, over: str) -> None:
         if over != self._over:
@@ -289,7 +297,7 @@ class SegmentWidget(QWidget):
 
     def _on_options(self, options: Options) -> None:
         self.session.options = options
-        self.work.refresh_cursor()
+        self.work.cursor.refresh()
 
     def _on_look(self, look: Look) -> None:
         self.bridge.choose_look(look)
@@ -320,8 +328,19 @@ class SegmentWidget(QWidget):
         self._show_mode()
         self._show_layers()
         panel.show_work(self.work)
+        if not self._listing:
+            self._listing = True
+            bit_by_bit(self._list_objects())
         self._last_answer = self.answer or self._last_answer
         panel.status.show_answer(self.answer or self._last_answer, self.models.model_name)
+
+    def _list_objects(self) -> Iterator[None]:
+        """The list is painted in a picture of its own, after the one that shows the label."""
+        yield
+        yield
+        self._listing = False
+        if not self.work.closed:
+            self.panel.show_objects(self.work)
 
     def _show_layers(self) -> None:
         images, layers = self.bridge.images(), self.bridge.targets.layers()

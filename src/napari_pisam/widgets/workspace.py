@@ -19,8 +19,8 @@ from napari_pisam.session.book import BookEdit
 from napari_pisam.session.journal import ImageIdentity, Journal, Restored, restorable
 from napari_pisam.session.keeping import KeptObject, LabelEdit
 from napari_pisam.session.packed import NOTHING
+from napari_pisam.widgets.cursor import Cursor
 from napari_pisam.widgets.hand_edits import HandEdits
-from napari_pisam.widgets.identity import is_in
 from napari_pisam.widgets.image_plane import spatial_shape
 from napari_pisam.widgets.keys import Keys
 from napari_pisam.widgets.label_canvas import connect
@@ -36,10 +36,6 @@ if TYPE_CHECKING:
     from napari.layers import Image, Shapes
 
 STATE_VARIABLE = "PISAM_STATE_DIR"
-RING_PIXELS = 9.0
-RING_OVERLAY = "brush_circle"
-RING_MOVES = 2
-"""With its second move the mouse is where the ring is drawn; before the first it is nowhere."""
 
 
 def state_folder() -> Path:
@@ -54,7 +50,7 @@ class Workspace:
     """One viewer with its session, mouse, keys and journal.
 
     viewer: a Viewer, a ViewerModel or napari's proxy of one. keys: changed keys by action.
-    folder: where journals go. when_free: see LayerBridge.
+    folder: where journals go. when_free: see LayerBridge. closed: the viewer is left alone.
     Signals: changed(), anything that the window shows; said(level, sentence); hovered(text), what
     a click would do now ("adds", "removes", "").
     """
@@ -72,7 +68,6 @@ class Workspace:
         when_free: Callable[[Iterator[None]], None] = at_once,
     ) -> None:
         self.journal = Journal(folder or state_folder())
-        self._when_free = when_free
         self.bridge = LayerBridge(viewer, when_free=when_free)
         self.session = self.bridge.session
         self.viewer = self.bridge.viewer
@@ -82,6 +77,7 @@ class Workspace:
         self.mouse = Mouse(
             self.bridge, clicked=self._clicked, boxed=self._boxed, hovered=self._hover
         )
+        self.cursor = Cursor(self.bridge, self.mouse, when_free=when_free)
         self.commands = {
             "keep": self.keep,
             "drop": self.drop,
@@ -94,12 +90,12 @@ class Workspace:
             "unsure": self.toggle_unsure,
         }
         self.keys = Keys(self.viewer, self.commands, keys or {})
-        self._place, self._moves = 0, 0
+        self._place = 0
         self._colours = LabelColours()
         self._identities: dict[str, ImageIdentity] = {}
-        self._closed = False
+        self.closed = False
         self.session.said.connect(self.said.emit)
-        self.session.changed.connect(self._on_changed)
+        self.session.changed.connect(self._on_session)
         self.session.written.connect(self._on_written)
         self.bridge.image_changed.connect(self._on_changed)
         self.bridge.image_changed.connect(self._note_image)
@@ -116,9 +112,9 @@ class Workspace:
 
         viewer_lives: False when the window is going too, and no layer may be touched any more.
         """
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = self.cursor.closed = True
         self.viewer.layers.selection.events.active.disconnect(self._on_active)
         self._let_go_active()
         self.keys.close()
@@ -308,12 +304,7 @@ class Workspace:
 
     def _hover(self, click: Click | None) -> None:
         """Say what a click would do here."""
-        if self._moves < RING_MOVES:
-            self._moves += 1
-            if self._moves == RING_MOVES:
-                self.refresh_cursor()
-            else:
-                self._when_free(self._make_ring())
+        self.cursor.moved()
         running = self.session.running
         answer = running.answer if running is not None else None
         if click is None or answer is None or self.session.plane is None:
@@ -354,42 +345,10 @@ class Workspace:
         self._let_go_active = connect(*((e, self._on_changed) for e in emitters if e is not None))
         self._on_changed()
 
-    def _on_changed(self, event: Any = None) -> None:
-        self.refresh_cursor()
+    def _on_session(self) -> None:
+        self.cursor.refresh_soon()
         self.changed.emit()
 
-    def refresh_cursor(self) -> None:
-        """A ring of the typical size before the first click, cross-hairs afterwards."""
-        if self._closed:
-            return
-        active = self.viewer.layers.selection.active
-        cursor, running = self.viewer.cursor, self.session.running
-        if not self.mouse.listens or running is None:
-            theirs = is_in(active, self.viewer.layers)
-            cursor.size = active.cursor_size if theirs else 1
-            cursor.style = active.cursor if theirs else "standard"
-            return
-        size = self.session.typical_size
-        placed = self._moves >= RING_MOVES
-        if running.untouched and size is not None and self.bridge.image is not None and placed:
-            spacing = float(np.mean(np.abs(np.asarray(self.bridge.image.scale)[-2:])))
-            cursor.size = size * spacing
-            cursor.style = "circle"
-        else:
-            cursor.style = "crosshair"
-
-    def _make_ring(self) -> Iterator[None]:
-        """Have napari make its ring, too small to be seen in the corner where it then lies.
-
-        Making and drawing the first one takes long; the next move puts it where the mouse is.
-        """
-        overlays = getattr(getattr(self.viewer, "canvas", None), "overlays", {})
-        for name, overlay in overlays.items():
-            if RING_OVERLAY in name:
-                # napari 0.9 lays a small square of the canvas's colour under its middle.
-                overlay.box = False
-        self.viewer.cursor.size = RING_PIXELS / float(self.bridge.camera.zoom)
-        self.viewer.cursor.style = "circle"
-        yield
-        yield
-        self.refresh_cursor()
+    def _on_changed(self, event: Any = None) -> None:
+        self.cursor.refresh()
+        self.changed.emit()

@@ -1,0 +1,101 @@
+"""The mask over the image: what is drawn of it, and where."""
+
+from __future__ import annotations
+
+import numpy as np
+from napari.layers import Image
+from numpy.typing import NDArray
+
+from napari_pisam.geometry import Window
+from napari_pisam.prompts import PlacedMask, Prompt
+from napari_pisam.session.answer import Answer
+from napari_pisam.session.lattice import Lattice
+from napari_pisam.session.relief import EDGE, relief_of
+from napari_pisam.widgets.preview_layers import (
+    PREVIEW,
+    clear_answer,
+    new_preview_layer,
+    relief_limits,
+    show_answer,
+)
+
+WINDOW = Window(100, 40, 512, 512)
+INDEX = (2, None, None)
+
+
+def answer_with(mask: NDArray[np.bool_]) -> Answer:
+    """An answer whose mask covers that part of the window."""
+    relief = relief_of(mask)
+    return Answer(
+        ask_id=1,
+        prompt=Prompt(),
+        window=WINDOW,
+        mask=PlacedMask(WINDOW.y, WINDOW.x, mask),
+        relief=relief,
+        doubt=np.zeros_like(relief),
+        lattice=Lattice.over(WINDOW, 512, (700, 800)),
+        places=(),
+        score=1.0,
+        pixel_size=1.0,
+        model="",
+        device="",
+        seconds=0.0,
+    )
+
+
+def an_image() -> Image:
+    return Image(np.zeros((4, 700, 800), np.uint8), scale=(3, 0.5, 0.25), translate=(1, 2, 3))
+
+
+def disc(y: float, x: float, radius: float) -> NDArray[np.bool_]:
+    rows, cols = np.ogrid[:512, :512]
+    mask: NDArray[np.bool_] = np.hypot(rows - y, cols - x) <= radius
+    return mask
+
+
+def drawn(layer: Image, image: Image) -> NDArray[np.uint8]:
+    """What the layer shows at each pixel of the window; clear where it shows nothing."""
+    shown = np.zeros((512, 512), np.uint8)
+    first = image.world_to_data(layer.data_to_world((0, 0, 0)))
+    assert np.isclose(first[0], 2)
+    y, x = round(first[1]) - WINDOW.y, round(first[2]) - WINDOW.x
+    assert np.allclose(first[1:], (y + WINDOW.y, x + WINDOW.x))
+    _, height, width = layer.data.shape
+    shown[y : y + height, x : x + width] = layer.data[0]
+    return shown
+
+
+def test_only_what_shows_of_a_mask_is_drawn_and_it_lies_where_the_mask_does() -> None:
+    image = an_image()
+    layer = new_preview_layer(PREVIEW, image)
+    clearest, _ = relief_limits(1e-9, 1.0)
+    for place, radius in (((300, 200), 20), ((0, 511), 60), ((256, 256), 800)):
+        answer = answer_with(disc(*place, radius))
+        show_answer(layer, image, INDEX, answer)
+        shown = drawn(layer, image)
+        seen = answer.relief > clearest
+        assert np.array_equal(shown[seen], answer.relief[seen])
+        assert not (shown[~seen] > clearest).any()
+        if radius == 20:
+            assert layer.data.size <= 128 * 128
+
+
+def test_a_mask_that_is_nowhere_is_not_drawn() -> None:
+    image = an_image()
+    layer = new_preview_layer(PREVIEW, image)
+    show_answer(layer, image, INDEX, answer_with(disc(100, 100, 30)))
+    show_answer(layer, image, INDEX, answer_with(np.zeros((512, 512), np.bool_)))
+    assert layer.data.max() < EDGE
+
+
+def test_a_small_correction_and_clearing_leave_the_layer_where_it_is() -> None:
+    image = an_image()
+    layer = new_preview_layer(PREVIEW, image)
+    show_answer(layer, image, INDEX, answer_with(disc(300, 200, 20)))
+    place, size = np.array(layer.translate), layer.data.shape
+    show_answer(layer, image, INDEX, answer_with(disc(300, 200, 20) | disc(310, 210, 15)))
+    assert np.array_equal(layer.translate, place)
+    assert layer.data.shape == size
+    clear_answer(layer)
+    assert np.array_equal(layer.translate, place)
+    assert not layer.data.any()
