@@ -200,8 +200,11 @@ def test_a_window_that_a_mask_or_a_size_tells_is_as_large_as_it_aims_at_and_hold
     prompt = Prompt(points=(Click(0, 0), *points), mask=mask)
     window = known_window(prompt, size, LIGHT_LOOKS)
     assert window is not None
-    assert window.height >= max((size or side) / LIGHT_LOOKS.aim, LIGHT_LOOKS.smallest)
-    assert all(window.contains(c) for c in prompt.points if c.positive)
+    on = [c for c in prompt.points if c.positive]
+    apart = max(np.ptp([c.y for c in on]), np.ptp([c.x for c in on]))
+    assert window.height >= max(size or side, apart) / LIGHT_LOOKS.aim
+    assert window.height >= LIGHT_LOOKS.smallest
+    assert all(window.contains(c) for c in prompt.points)
     if not points:
         assert window == window_of(
             Click((side - 1) / 2 if mask else 0, 0), size or side, LIGHT_LOOKS
