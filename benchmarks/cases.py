@@ -89,7 +89,9 @@ def encode_products(dtype: str) -> Timed:
     Each in the form and the pieces in which ours computes it; no softmax, no norm, no copy.
     """
     predictor = _predictor(dtype)
-    encoder, device = predictor.model.image_encoder, torch.device(predictor.device)
+    device = torch.device(predictor.device)
+    # typed as any: the package is untyped, and its blocks are ours in its modules' places
+    encoder: Any = predictor.model.image_encoder
     config = predictor.model.config
     width, number = config.encoder.width, getattr(torch, predictor.dtype)
     tokens = torch.randn(config.grid**2, width, dtype=number, device=device)
@@ -103,7 +105,7 @@ def encode_products(dtype: str) -> Timed:
         step = heads if side < config.grid else 1
         for head in range(0, heads, step):
             keys = q[head : head + step].contiguous()
-            for part in keys.split(256 if step == 1 else side**2, 1):
+            for part in torch.chunk(keys, max(side**2 // 256, 1) if step == 1 else 1, 1):
                 torch.bmm(torch.bmm(part, keys.transpose(1, 2)), keys)
 
     def run() -> None:
@@ -111,7 +113,7 @@ def encode_products(dtype: str) -> Timed:
         for block in encoder.blocks:
             for layer in (block.attn.qkv, block.attn.proj):
                 block.linear(tokens, layer.weight, layer.bias)
-            for part in tokens.split(MLP_TOKENS):
+            for part in torch.chunk(tokens, len(tokens) // MLP_TOKENS):
                 block.linear(part, block.mlp.lin1.weight, block.mlp.lin1.bias)
                 block.linear(hidden, block.mlp.lin2.weight, block.mlp.lin2.bias)
             side = block.window_size or config.grid
