@@ -184,6 +184,40 @@ def test_a_correction_is_answered_again_as_a_point_with_the_answer_before_it_as_
     assert len(asked) == 3
 
 
+def test_every_further_correction_is_one_decode_however_many_there_are(
+    toy: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedding, prompt, counts = toy.embed(picture()), Prompt(points=(Click(41, 40),)), []
+    whole = toy.model.mask_decoder.prompt_state
+
+    def counted(*given: Any, **named: Any) -> Any:
+        counts[-1] += 1
+        return whole(*given, **named)
+
+    monkeypatch.setattr(toy.model.mask_decoder, "prompt_state", counted)
+    for i in range(9):
+        counts.append(0)
+        toy.predict(embedding, prompt)
+        more = Click(20 + 3 * i, 30, i % 2 == 0)
+        prompt = replace(prompt, corrections=(*prompt.corrections, more))
+    assert counts == [1] * 9
+
+
+@settings(deadline=None, max_examples=30)
+@given(y=st.integers(0, 399), x=st.integers(0, 299), size=st.integers(8, 40))
+def test_a_correction_beside_the_window_that_the_prompt_calls_for_lies_in_the_answers_window(
+    toy: Predictor, y: int, x: int, size: int
+) -> None:
+    prompt = Prompt(points=(Click(200, 150),))
+    alone = toy.segment(picture(400, 300), prompt, object_size=size)
+    where = Click(y, x, True)
+    answer = toy.segment(picture(400, 300), replace(prompt, corrections=(where,)), object_size=size)
+    assert answer.window.contains(where)
+    assert answer.window.contains(prompt.points[0])
+    if alone.window.contains(where):
+        assert answer.window == alone.window
+
+
 @settings(deadline=None, max_examples=20)
 @given(
     clicks=st.lists(

@@ -147,30 +147,31 @@ class PromptDecoder:
         That depends on no correction, unless the model answers again: then the answer before the
         last correction is a mask prompt, and so on back to the prompt without any.
         """
-        own = self._own(prompt)
-        found = self._known(embedding, own)
-        if found is None:
-            self._keep(embedding, [own])
-            found = self._newest(embedding, own)
-        if not self._again:
-            return found
-        for count in range(1, len(prompt.corrections) + 1):
-            part = replace(prompt, corrections=prompt.corrections[:count])
-            later = self._known(embedding, part)
-            if later is None:
-                answer = found.state.low_res_logits
-                with torch.inference_mode():
-                    state = self._state(
-                        embedding, [_all_points(part)], embedding.window_feature, answer
-                    )
-                later = Decoded(state, float(state.iou[0, 0].clamp(0, 1)))
-                self._decoded[id(embedding), part] = (embedding, later)
+        steps = [self._own(prompt)]
+        if self._again:
+            count = len(prompt.corrections)
+            steps += [
+                replace(prompt, corrections=prompt.corrections[: i + 1]) for i in range(count)
+            ]
+        # from the longest part that is known: to go through all of them would drive it out
+        done = next((i for i in reversed(range(len(steps))) if self._has(embedding, steps[i])), -1)
+        if done < 0:
+            self._keep(embedding, steps[:1])
+            done = 0
+        found = self._newest(embedding, steps[done])
+        for part in steps[done + 1 :]:
+            answer = found.state.low_res_logits
+            with torch.inference_mode():
+                state = self._state(
+                    embedding, [_all_points(part)], embedding.window_feature, answer
+                )
+            later = Decoded(state, float(state.iou[0, 0].clamp(0, 1)))
+            self._decoded[id(embedding), part] = (embedding, later)
             found = self._newest(embedding, part)
         return found
 
-    def _known(self, embedding: Embedding, prompt: Prompt) -> Decoded | None:
-        found = self._decoded.get((id(embedding), prompt))
-        return None if found is None else found[1]
+    def _has(self, embedding: Embedding, prompt: Prompt) -> bool:
+        return (id(embedding), prompt) in self._decoded
 
     def _newest(self, embedding: Embedding, prompt: Prompt) -> Decoded:
         """The one asked for last; the oldest go."""

@@ -89,6 +89,15 @@ def window_of(centre: Click, span: float, policy: LookPolicy) -> Window:
     return square_window(centre.y, centre.x, max(span / policy.aim, policy.smallest))
 
 
+def holding(window: Window, corrections: Sequence[Click]) -> Window:
+    """The window, or one round the same centre so much larger that corrections lie well inside."""
+    if all(window.contains(c) for c in corrections):
+        return window
+    y, x = window.y + (window.height - 1) / 2, window.x + (window.width - 1) / 2
+    reach = max(max(abs(c.y - y), abs(c.x - x)) for c in corrections)
+    return square_window(y, x, max(2.2 * reach, window.height))
+
+
 def points_span(prompt: Prompt) -> float:
     """The longer side of the box round the positive points, image pixels; 0 for one or none."""
     ys = [c.y for c in prompt.points if c.positive]

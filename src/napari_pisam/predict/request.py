@@ -15,6 +15,7 @@ from napari_pisam.predict.looks import (
     best_look,
     extent_in,
     fitting_window,
+    holding,
     known_window,
     look_windows,
     next_window,
@@ -56,6 +57,8 @@ def process(
     window = request.window
     if window is None:
         window = yield from _find_window(request, predictor, cache)
+        # a correction outside would have no effect
+        window = holding(window, request.prompt.corrections)
     embedding = yield from _embedding(request, predictor, cache, window)
     result = predictor.predict(embedding, request.prompt)
     yield "decode"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,8 +43,12 @@ class BandSource:
         self.height, self.width = sizes.pop()
         self.channels = len(self._sources)
         self.dtype: np.dtype[Any] = np.result_type(*(s.dtype for s in self._sources))
-        self.levels = self._sources[0].levels
-        self.stored_levels = getattr(self._sources[0], "stored_levels", len(self.levels))
+        # a pyramid beside a plain image: only what all of them have can be read
+        side_by_side = zip(*(s.levels for s in self._sources), strict=False)
+        alike = takewhile(lambda f: max(f) < 1.01 * min(f), side_by_side)
+        self.levels = tuple(factors[0] for factors in alike)
+        stored = (getattr(s, "stored_levels", len(s.levels)) for s in self._sources)
+        self.stored_levels = min(*stored, len(self.levels))
         self.rgb = False
 
     def read(self, window: Window) -> NDArray[Any]:
