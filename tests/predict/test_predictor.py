@@ -187,7 +187,8 @@ def test_a_correction_is_answered_again_as_a_point_with_the_answer_before_it_as_
 def test_every_further_correction_is_one_decode_however_many_there_are(
     toy: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    embedding, prompt, counts = toy.embed(picture()), Prompt(points=(Click(41, 40),)), []
+    embedding, prompt = toy.embed(picture()), Prompt(points=(Click(41, 40),))
+    counts: list[int] = []
     whole = toy.model.mask_decoder.prompt_state
 
     def counted(*given: Any, **named: Any) -> Any:
