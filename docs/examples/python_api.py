@@ -22,7 +22,7 @@ mask = result.mask  # bool, the image's height and width
 
 # --8<-- [start:correct]
 # None: the opposite of what the mask says there.
-wrong = pisam.Click(y=203, x=260, positive=None)
+wrong = pisam.Click(y=207, x=259, positive=None)
 corrected = pisam.Prompt(points=prompt.points, corrections=(wrong,))
 better = predictor.segment(image, corrected)
 adds = better.prompt.corrections[0].positive  # what None was found to mean
@@ -31,7 +31,7 @@ adds = better.prompt.corrections[0].positive  # what None was found to mean
 # --8<-- [start:embed]
 # The encoder once, then any number of prompts within that square.
 embedding = predictor.embed(image, pisam.Window(y=0, x=0, height=192, width=192))
-boxes = [pisam.Box(33, 21, 77, 66), pisam.Box(30, 86, 70, 127)]
+boxes = [pisam.Box(33, 21, 77, 66), pisam.Box(38, 80, 74, 121)]
 found = predictor.predict_many(embedding, [pisam.Prompt(box=box) for box in boxes])
 boxed = [one.mask for one in found]
 # --8<-- [end:embed]

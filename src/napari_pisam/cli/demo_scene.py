@@ -58,7 +58,7 @@ OBJECTS = (
         7,
         "coin",
         Prompt(
-            points=(Click(195, 275),), corrections=(Click(203, 260, True), Click(212, 284, True))
+            points=(Click(195, 275),), corrections=(Click(207, 259, True), Click(215, 279, True))
         ),
     ),
     _object(8, "coin", Prompt(box=Box(155, 314, 218, 380), corrections=(Click(196, 322, True),))),
