@@ -25,9 +25,9 @@ from tests.widgets.conftest import Opener
 from tests.widgets.hands import Hands, until
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
-COINS = ((58, 100), (51, 215), (126, 102))
-CORRECTION = (17.0, 15.0)
-"""From the middle of the first coin to its rim."""
+COINS = ((268, 359), (51, 215), (126, 102))
+CORRECTION = (-10.0, -7.0)
+"""From the middle of the first coin to where one click leaves a hole in it."""
 COLOURS = 256
 """Of a picture in the pages: enough for a window, and a quarter of the bytes."""
 PATIENCE_SECONDS = 300
