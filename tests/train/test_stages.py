@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -323,3 +324,19 @@ def test_the_interactor_learns_from_the_clicks_that_sams_decoder_has_answered(
         own, given = labels[i] >= 0, flags[row] >= 0
         assert torch.equal(flags[row][given], labels[i][own])
         assert torch.allclose(xy[row][given] * 64 - 0.5, answered[i][own], atol=1e-4)
+
+
+def test_the_interactor_of_a_published_model_learns_from_errors_that_are_left(
+    data_root: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(3)
+    model = PiSam(replace(config_of("toy"), answers_again=False), "pi").eval()
+    asked: list[int] = []
+
+    def noted(*given: Any) -> Any:
+        asked.append(len(given[0]))
+        return clicks_on_errors(*given)
+
+    monkeypatch.setattr("napari_pisam.train.pi_step.clicks_on_errors", noted)
+    StageStep(model, configured("interactor", second_pass=1.0))(mistaken(one_batch(data_root)))
+    assert sum(asked) > 0

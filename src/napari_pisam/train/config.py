@@ -48,8 +48,8 @@ class TrainConfig:
     mirrors left and right only. prompts: odds by kind of prompt, see PROMPT_ODDS; empty for the
     usual mixture. synthetic: share of crops with drawn thin structures. second_pass: how often
     the answer is given back as a prompt with a click on its error, again and again up to three
-    times; in stage "interactor" those are the clicks. ema: decay of the average that is written
-    as the weights. licence: a line for the model file.
+    times; in stage "interactor" those are the clicks, for models that answer again. ema: decay of
+    the average that is written as the weights. licence: a line for the model file.
     """
 
     name: str

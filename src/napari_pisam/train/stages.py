@@ -101,6 +101,9 @@ class StageStep(nn.Module):
         target = batch.masks.to(device).float().unsqueeze(1) / 255
         with torch.set_grad_enabled(self.stage != "interactor"):
             state, corrections = self._sam_step(tally, batch, (embedding, early), target, rng)
+        if not self.model.config.answers_again:
+            # in prediction only the interactor will take them: it learns from errors that are left
+            corrections = None
         examples = []
         if not {"high", "corrected"}.isdisjoint(self.wanted):
             share = max(1, self.config.high_objects // len(batch.pixels))
