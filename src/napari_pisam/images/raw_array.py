@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import threading
 from itertools import product
@@ -26,7 +27,7 @@ class RawArray:
 
     def __init__(self, path: Path, dtype: np.dtype[Any], offset: int, shape: tuple[int, ...]):
         self.shape, self.dtype, self._offset = tuple(int(n) for n in shape), dtype, offset
-        self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - it lives as long as the array, until `close`
+        self._file = io.FileIO(path)
         self._lock = threading.Lock()
         sizes = [dtype.itemsize * math.prod(self.shape[a + 1 :]) for a in range(len(self.shape))]
         self._sizes = tuple(sizes)

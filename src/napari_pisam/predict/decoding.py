@@ -39,7 +39,7 @@ _TOGETHER_VALUES = 2**23
 
 @dataclass(eq=False)
 class Decoded:
-    """What a prompt alone decides: SAM's answers and the low-resolution mask.
+    """What is known before the interactor: SAM's answers and the low-resolution mask.
 
     object_feature: the whole window's, made when something first needs it.
     """

@@ -44,7 +44,8 @@ class BandSource:
         self.channels = len(self._sources)
         self.dtype: np.dtype[Any] = np.result_type(*(s.dtype for s in self._sources))
         # a pyramid beside a plain image: only what all of them have can be read
-        side_by_side = zip(*(s.levels for s in self._sources), strict=False)
+        fewest = min(len(s.levels) for s in self._sources)
+        side_by_side = zip(*(s.levels[:fewest] for s in self._sources), strict=True)
         alike = takewhile(lambda f: max(f) < 1.01 * min(f), side_by_side)
         self.levels = tuple(factors[0] for factors in alike)
         stored = (getattr(s, "stored_levels", len(s.levels)) for s in self._sources)

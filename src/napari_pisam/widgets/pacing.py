@@ -1,7 +1,6 @@
 """Work in pieces: at once where there is no window, else so that the window lives between them.
 
-Drawing the window takes as long as a person can just not notice: it never shares a turn of the
-loop with a piece of work.
+Drawing the window never shares a turn of the loop with a piece of work.
 """
 
 from __future__ import annotations
