@@ -10,15 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window, prompt_centre, square_window
+from napari_pisam.images.source import ArraySource
 from napari_pisam.prompts import Click, PlacedMask, Prompt
 from napari_pisam.session.answer import Answer
 from napari_pisam.session.lattice import Lattice
-from napari_pisam.session.plane import Ask
+from napari_pisam.session.plane import Ask, ImagePlane, PlaneKey
 from napari_pisam.session.relief import doubt_of, doubtful_places, relief_of
 
 RADIUS = 12.0
 CORRECTION_RADIUS = 5.0
 SIDE = 64
+
+
+def small_ask(number: int) -> Ask:
+    """A question of that number: a click in a small image."""
+    source = ArraySource(np.zeros((60, 80), np.uint8))
+    plane = ImagePlane(PlaneKey("a", (None, None)), source, "1")
+    return Ask(number, plane, Prompt((Click(30, 30),)))
 
 
 def disc(window: Window, click: Click, radius: float) -> NDArray[np.bool_]:

@@ -8,22 +8,13 @@ import threading
 from collections.abc import Generator
 from typing import Any
 
-import numpy as np
 import pytest
 
-from napari_pisam.images.source import ArraySource
-from napari_pisam.prompts import Click, Prompt
 from napari_pisam.session.answer import Answer
-from napari_pisam.session.plane import Ask, ImagePlane, PlaneKey
+from napari_pisam.session.plane import Ask
 from napari_pisam.widgets.runner import Runner, sentence_of
-from tests.session.discs import DiscEngine
+from tests.session.discs import DiscEngine, small_ask
 from tests.widgets.hands import until
-
-
-def ask(number: int) -> Ask:
-    source = ArraySource(np.zeros((60, 80), np.uint8))
-    plane = ImagePlane(PlaneKey("a", (None, None)), source, "1")
-    return Ask(number, plane, Prompt((Click(30, 30),)))
 
 
 class Steps(DiscEngine):
@@ -84,8 +75,8 @@ def test_answers_come_on_the_main_thread_from_one_other(
     runner: Runner, steps: Steps, told: list[Any]
 ) -> None:
     steps.gate.set()
-    runner.submit(ask(1))
-    runner.submit(ask(2))
+    runner.submit(small_ask(1))
+    runner.submit(small_ask(2))
     until(lambda: len(told) == 2)
     assert told == [(1, threading.main_thread()), (2, threading.main_thread())]
     assert steps.threads == {"pi-sam"}
@@ -94,11 +85,11 @@ def test_answers_come_on_the_main_thread_from_one_other(
 def test_what_nobody_wants_is_left_at_the_next_step_or_not_begun(
     runner: Runner, steps: Steps, wanted: set[int], told: list[Any]
 ) -> None:
-    runner.submit(ask(1))
+    runner.submit(small_ask(1))
     until(lambda: steps.begun == [1])
-    runner.submit(ask(2))
+    runner.submit(small_ask(2))
     wanted -= {1, 2}
-    runner.submit(ask(3))
+    runner.submit(small_ask(3))
     steps.gate.set()
     until(lambda: len(told) == 1)
     assert told[0][0] == 3
@@ -112,9 +103,9 @@ def test_an_error_is_a_sentence_and_the_next_question_is_answered(
     steps.gate.set()
     with monkeypatch.context() as patch:
         patch.setattr(steps, "answer", lambda ask: 1 / 0)
-        runner.submit(ask(1))
+        runner.submit(small_ask(1))
         until(lambda: len(told) == 1)
-    runner.submit(ask(2))
+    runner.submit(small_ask(2))
     until(lambda: len(told) == 2)
     assert told[0] == (1, "division by zero.")
     assert told[1][0] == 2
@@ -126,10 +117,10 @@ def test_when_nobody_asks_after_an_answer_it_works_ahead_once(
     monkeypatch.setattr("napari_pisam.widgets.runner.LOOK_ROUND_SECONDS", 0.02)
     steps.gate.set()
     steps.pause.set()
-    runner.submit(ask(1))
+    runner.submit(small_ask(1))
     until(lambda: steps.ahead == 3)
     assert [number for number, _ in told] == [1]
-    runner.submit(ask(2))
+    runner.submit(small_ask(2))
     until(lambda: steps.ahead == 6)
     assert steps.begun == [1, 2]
 
@@ -139,9 +130,9 @@ def test_a_question_ends_the_working_ahead_at_the_next_step(
 ) -> None:
     monkeypatch.setattr("napari_pisam.widgets.runner.LOOK_ROUND_SECONDS", 0.02)
     steps.gate.set()
-    runner.submit(ask(1))
+    runner.submit(small_ask(1))
     until(steps.resting.is_set)
-    runner.submit(ask(2))
+    runner.submit(small_ask(2))
     steps.pause.set()
     until(lambda: len(told) == 2)
     # two steps after the first answer, all three after the second, which nothing follows

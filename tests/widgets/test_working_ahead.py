@@ -6,24 +6,15 @@ import threading
 from collections.abc import Generator, Iterator
 from typing import Any
 
-import numpy as np
 import pytest
 
-from napari_pisam.images.source import ArraySource
-from napari_pisam.prompts import Click, Prompt
 from napari_pisam.session.answer import Answer
-from napari_pisam.session.plane import Ask, ImagePlane, PlaneKey
+from napari_pisam.session.plane import Ask
 from napari_pisam.widgets.runner import Runner
-from tests.session.discs import DiscEngine
+from tests.session.discs import DiscEngine, small_ask
 from tests.widgets.hands import until
 
 STEPS = 5
-
-
-def ask(number: int) -> Ask:
-    source = ArraySource(np.zeros((60, 80), np.uint8))
-    plane = ImagePlane(PlaneKey("a", (None, None)), source, "1")
-    return Ask(number, plane, Prompt((Click(30, 30),)))
 
 
 class Ahead(DiscEngine):
@@ -70,9 +61,9 @@ def runner(qapp: Any, engine: Ahead, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def test_a_question_ends_what_is_made_ahead_after_the_step_in_hand(
     runner: Runner, engine: Ahead
 ) -> None:
-    runner.submit(ask(1))
+    runner.submit(small_ask(1))
     until(engine.stands.is_set, "working ahead")
-    runner.submit(ask(2))
+    runner.submit(small_ask(2))
     engine.goes_on.set()
     until(lambda: "answer 2" in engine.did, "the second answer")
     wanted = ["answer 1", "ahead 0", "ahead 1", "ended", "answer 2"]
@@ -82,7 +73,7 @@ def test_a_question_ends_what_is_made_ahead_after_the_step_in_hand(
 def test_another_model_is_loaded_before_more_is_made_ahead_for_the_old_one(
     runner: Runner, engine: Ahead
 ) -> None:
-    runner.submit(ask(1))
+    runner.submit(small_ask(1))
     until(engine.stands.is_set, "working ahead")
     other = Ahead()
     runner.use(other)
@@ -95,7 +86,7 @@ def test_closing_does_not_wait_for_what_is_made_ahead(qapp: Any, engine: Ahead) 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("napari_pisam.widgets.runner.LOOK_ROUND_SECONDS", 0.02)
         made = Runner(engine, lambda ask_id: True)
-        made.submit(ask(1))
+        made.submit(small_ask(1))
         until(engine.stands.is_set, "working ahead")
         threading.Timer(0.05, engine.goes_on.set).start()
         assert made.close(60)
@@ -116,8 +107,8 @@ def test_what_fails_ahead_is_told_to_nobody_and_the_next_question_is_answered(
         yield
 
     monkeypatch.setattr(engine, "idle", fail)
-    runner.submit(ask(1))
+    runner.submit(small_ask(1))
     until(failed.is_set, "working ahead")
-    runner.submit(ask(2))
+    runner.submit(small_ask(2))
     until(lambda: len(told) == 2, "the second answer")
     assert told == [1, 2]
