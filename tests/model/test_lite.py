@@ -87,3 +87,21 @@ def test_weights_laid_with_channels_last_keep_names_values_and_answers() -> None
     with torch.no_grad():
         got, want = (model(127 + 50 * pixels(), **asked) for model in (laid, plain))
     torch.testing.assert_close(got.logits, want.logits, atol=1e-4, rtol=1e-4)
+
+
+def test_a_depthwise_convolution_is_trained_in_float32_on_the_cpu() -> None:
+    torch.manual_seed(0)
+    layer = _ConvNorm(8, 8, 5, groups=8)
+    convolution, _ = layer
+    shown = torch.randn(1, 8, 9, 9)
+    assert isinstance(convolution, torch.nn.Conv2d)
+    gradients = []
+    for autocast in (False, True):
+        layer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            layer(shown).square().sum().backward()
+        gradients.append(convolution.weight.grad)
+    alone, mixed = gradients
+    assert alone is not None
+    assert mixed is not None
+    assert torch.equal(alone, mixed)

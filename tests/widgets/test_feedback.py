@@ -177,3 +177,24 @@ def test_a_keep_is_whole_before_the_window_is_drawn_again(hands: Hands) -> None:
     hands.wait()
     hands.widget.keep()
     assert labels.data[140, 200] == 2
+
+
+def test_a_click_is_painted_before_the_model_gets_the_processor(
+    open_panel: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands = open_panel()
+    seen: list[str] = []
+    submit = hands.widget.runner.submit
+
+    def handed_over(ask: Ask) -> None:
+        seen.append("handed over")
+        submit(ask)
+
+    monkeypatch.setattr(hands.widget.runner, "submit", handed_over)
+    hands.widget.prompts.events.set_data.connect(lambda event: seen.append("point"))
+    hands.canvas._scene_canvas.events.draw.connect(lambda event: seen.append("picture"))
+    hands.click(60, 80)
+    hands.wait()
+    before = seen[: seen.index("handed over")]
+    assert "point" in before
+    assert "picture" in before[before.index("point") :]

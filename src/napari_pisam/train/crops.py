@@ -55,17 +55,18 @@ class Crop:
 
 
 def draw_fraction(rng: np.random.Generator) -> float:
-    """How much of the window the object spans: mostly an eighth to a half, sometimes far off.
+    """How much of the window the object spans: mostly a fifth to three quarters, sometimes far off.
 
-    The tails are what the first look of a prediction meets before it knows the scale.
+    The middle is what the look that answers sees; the tails are what the first look of a
+    prediction meets before it knows the scale.
     """
     kind = rng.random()
-    if kind < 0.68:
-        low, high = 1 / 8, 1 / 2
+    if kind < 0.62:
+        low, high = 0.22, 0.75
     elif kind < 0.86:
-        low, high = 1 / 32, 1 / 8
+        low, high = 1 / 32, 0.22
     else:
-        low, high = 1 / 2, 1.5
+        low, high = 0.75, 1.5
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 

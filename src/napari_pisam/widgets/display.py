@@ -198,6 +198,11 @@ class Display:
         """Whether what only the eye reads is still to be drawn, or others still to be told."""
         return self._at_work > 0
 
+    @property
+    def undrawn(self) -> bool:
+        """Whether the eye does not see yet what the session has."""
+        return self._due
+
     def _draw(self) -> Iterator[None]:
         """Mask and points, as the session has them by then, in one picture."""
         try:

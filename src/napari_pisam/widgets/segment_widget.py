@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Points
 
     from napari_pisam.session.answer import Answer
+    from napari_pisam.session.plane import Ask
 
 NEW_LABELS = "New layer"
 NO_IMAGES = "no image is open"
@@ -202,7 +203,7 @@ class SegmentWidget(QWidget):
     def _connect(self) -> None:
         work, panel, runner = self.work, self.panel, self.runner
         panel.table.objects.colours = work.colour_of
-        self.session.asked.connect(runner.submit)
+        self.session.asked.connect(lambda ask: bit_by_bit(self._hand_over(ask)))
         self.session.asked.connect(lambda ask: panel.banner.clear_message())
         runner.answered.connect(self.session.accept)
         runner.failed.connect(self._on_failed)
@@ -234,6 +235,13 @@ class SegmentWidget(QWidget):
         # does not belong to it can be called.
         self._ending = _Ending(runner, work)
         self.destroyed.connect(self._ending.end)
+
+    def _hand_over(self, ask: Ask) -> Iterator[None]:
+        """Ask the model once the click is drawn: at the same time, both would take longer."""
+        yield
+        while self.bridge.display.undrawn:
+            yield
+        self.runner.submit(ask)
 
     def _on_failed(self, ask_id: int, sentence: str) -> None:
         self._failed = sentence
