@@ -111,7 +111,11 @@ class Hands:
         self, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier
     ) -> None:
         QTest.keyClick(self.canvas.native, key, modifier)
-        QApplication.processEvents()
+        self.look()
+
+    def look(self) -> None:
+        """Let the window be drawn; a mask may still be on its way."""
+        until(lambda: not self.widget.drawing, "drawing the window")
 
     def bright(self) -> Any:
         """Rows and columns of the canvas that are not dark."""

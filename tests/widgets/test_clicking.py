@@ -40,8 +40,10 @@ def window(qapp: Any) -> Iterator[Hands]:
 @pytest.fixture
 def hands(window: Hands) -> Hands:
     """The window with a new image of 200 x 300 pixels and nothing else."""
-    window.viewer.layers.clear()
     # Mesa's driver may crash when textures come before the picture without the old ones is drawn.
+    window.wait()
+    window.viewer.layers.clear()
+    window.look()
     QApplication.processEvents()
     window.widget.panel.keeping.object_size.setValue(0)
     window.viewer.add_image(np.zeros((200, 300), np.uint8), contrast_limits=(0, 255))
@@ -262,6 +264,7 @@ def test_other_layers_and_the_switch_leave_the_mouse_to_napari(hands: Hands) -> 
     assert hands.viewer.layers.selection.active is shapes
     hands.click(60, 80)
     assert prompt_of(hands).empty
+    hands.look()
     assert hands.widget.panel.banner.mode.name == "paused"
     hands.viewer.layers.selection.active = hands.widget.image
     hands.widget.panel.clicking.click()

@@ -120,15 +120,20 @@ def test_there_is_no_ring_before_the_mouse_has_been_on_the_canvas(open_panel: Op
 def test_the_banner_follows_the_tools_of_the_selected_layer(hands: Hands) -> None:
     shown, prompts = hands.widget.panel.banner, hands.widget.prompts
     hands.viewer.layers.selection.active = prompts
+    hands.look()
     assert shown.mode.name == "start"
     prompts.mode = "add"
+    hands.look()
     assert shown.mode.name == "paused"
     assert "tool" in shown.mode.title
     prompts.mode = "pan_zoom"
+    hands.look()
     assert shown.mode.name == "start"
     shapes = hands.viewer.add_shapes(name="mine")
+    hands.look()
     assert "Press Box" not in shown.mode.hint
     shapes.add_rectangles(np.array([[10, 10], [50, 60]]))
+    hands.look()
     assert "Press Box" in shown.mode.hint
 
 

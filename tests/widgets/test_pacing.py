@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+from qtpy.QtCore import QTimer
 from qtpy.QtGui import QPaintEvent
 from qtpy.QtWidgets import QApplication, QWidget
 
-from napari_pisam.widgets.pacing import at_once, bit_by_bit
+from napari_pisam.widgets.pacer import Pacer
+from napari_pisam.widgets.pacing import at_once
 from tests.widgets.hands import until
 
 
@@ -23,26 +26,73 @@ class Paper(QWidget):
         """See Qt."""
         self.seen.append("painted")
 
-    def steps(self) -> Iterator[None]:
+    def steps(self, name: str = "step") -> Iterator[None]:
         """Each changes what is to be seen."""
         for number in range(3):
-            self.seen.append(f"step {number}")
+            self.seen.append(f"{name} {number}")
             self.update()
             yield
 
 
-def test_what_a_piece_changes_is_painted_before_the_next_begins(qtbot: Any) -> None:
-    paper = Paper()
-    qtbot.addWidget(paper)
-    paper.show()
-    until(lambda: "painted" in paper.seen, "the first picture")
+@pytest.fixture
+def paper(qtbot: Any) -> Paper:
+    """A window that was painted, and of which nothing is left to be."""
+    made = Paper()
+    qtbot.addWidget(made)
+    made.show()
+    until(lambda: "painted" in made.seen, "the first picture")
     for _ in range(10):
         QApplication.processEvents()
-    paper.seen.clear()
-    bit_by_bit(paper.steps())
+    made.seen.clear()
+    return made
+
+
+def test_what_a_piece_changes_is_painted_before_the_next_begins(paper: Paper) -> None:
+    Pacer()(paper.steps())
     assert paper.seen == ["step 0"], "the first piece is done at once, the others are not"
     until(lambda: paper.seen.count("painted") == 3, "three pictures")
     assert paper.seen == ["step 0", "painted", "step 1", "painted", "step 2", "painted"]
+
+
+def test_two_works_take_turns_and_no_two_pieces_share_a_picture(paper: Paper) -> None:
+    pacer = Pacer()
+    pacer(paper.steps("a"))
+    pacer(paper.steps("b"))
+    until(lambda: paper.seen.count("painted") == 5, "five pictures")
+    begun, later = paper.seen[:2], paper.seen[2:]
+    assert begun == ["a 0", "b 0"], "the first pieces are done at once"
+    assert later[1::2] == ["a 1", "b 1", "a 2", "b 2"]
+    assert set(later[::2]) == {"painted"}
+
+
+def test_the_window_listens_between_two_pieces(paper: Paper) -> None:
+    ticks: list[str] = paper.seen
+    clock = QTimer()
+    clock.timeout.connect(lambda: ticks.append("heard"))
+    clock.start(0)
+    Pacer()(paper.steps())
+    until(lambda: paper.seen.count("painted") == 3, "three pictures")
+    clock.stop()
+    for number in (1, 2):
+        between = paper.seen[
+            paper.seen.index(f"step {number - 1}") : paper.seen.index(f"step {number}")
+        ]
+        assert "heard" in between
+
+
+def test_a_piece_that_fails_does_not_stop_the_others(paper: Paper, qtbot: Any) -> None:
+    def failing() -> Iterator[None]:
+        yield
+        raise ValueError("no")
+
+    pacer = Pacer()
+    pacer(failing())
+    pacer(paper.steps())
+    with qtbot.capture_exceptions() as raised:
+        until(lambda: "step 2" in paper.seen, "the last step")
+    assert [str(error) for _, error, _ in raised] == ["no"]
+    pacer(paper.steps("again"))
+    until(lambda: "again 2" in paper.seen, "a work begun later")
 
 
 def test_where_there_is_no_window_all_is_done_at_once() -> None:

@@ -210,6 +210,7 @@ def test_busy_is_shown_and_can_be_cancelled(open_panel: Opener) -> None:
     until(lambda: engine.begun == 1)
     until(lambda: widget.panel.banner.mode.name == "busy")
     widget.work.drop()
+    hands.look()
     assert widget.panel.banner.mode.name == "start"
     engine.go.set()
     widget.wait_idle(20)
@@ -258,10 +259,12 @@ def test_deleted_labels_can_be_put_back(hands: Hands) -> None:
     assert labels is not None
     hands.viewer.layers.remove(labels)
     assert widget.labels is None
+    hands.look()
     assert not widget.panel.put_back.isHidden()
     widget.panel.put_back.click()
     assert widget.labels is labels
     assert [o.label for o in widget.objects] == [1]
+    hands.look()
     assert widget.panel.put_back.isHidden()
 
 

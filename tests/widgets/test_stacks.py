@@ -53,6 +53,7 @@ def test_other_planes_and_axes_keep_their_own_objects(open_panel: Opener) -> Non
     hands.wait()
     viewer.dims.set_current_step(0, 11)
     assert hands.widget.answer is None
+    hands.look()
     assert hands.widget.panel.banner.mode.name == "start"
     session.click(Click(25, 25, None))
     hands.wait()
@@ -70,6 +71,7 @@ def test_other_planes_and_axes_keep_their_own_objects(open_panel: Opener) -> Non
     assert session.plane.key.index == (None, None, 7)
     viewer.dims.ndisplay = 3
     assert session.plane is None
+    hands.look()
     assert hands.widget.panel.banner.mode.name == "empty"
 
 

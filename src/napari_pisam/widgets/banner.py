@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
 from napari_pisam.session.answer import Answer
@@ -117,8 +118,6 @@ class Banner(QFrame):
         layout.setSpacing(1)
         layout.addWidget(self._title)
         layout.addWidget(self._hint)
-        # Two lines of a hint fit, so that what lies below does not jump with the mode.
-        self.setMinimumHeight(self._title.sizeHint().height() * 2 + self.fontMetrics().height() * 2)
         self.setToolTip("What a click on the image does now, and what went wrong.")
         self._message: Mode | None = None
         self._colour = ""
@@ -126,6 +125,15 @@ class Banner(QFrame):
         self._clock.setSingleShot(True)
         self._clock.timeout.connect(self._forget_message)
         self._show()
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
+        """See Qt; only now is it known how napari's style writes."""
+        # Room for two lines of a hint, so that what lies below does not jump with the mode.
+        self._hint.ensurePolished()
+        self._hint.setText("\n")
+        self._hint.setMinimumHeight(self._hint.sizeHint().height())
+        self._hint.setText(self.shown.hint)
+        super().showEvent(event)
 
     def show_mode(self, mode: Mode) -> None:
         """Show what a click does, once no message is in front of it."""

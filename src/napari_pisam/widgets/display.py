@@ -200,18 +200,24 @@ class Display:
 
     @property
     def undrawn(self) -> bool:
-        """Whether the eye does not see yet what the session has."""
-        return self._due
+        """Whether the eye does not see yet which points the session has."""
+        return self._at_work > 0 and (self._due or bool(self._undrawn))
 
     def _draw(self) -> Iterator[None]:
-        """Mask and points, as the session has them by then, in one picture."""
+        """Mask and points, as the session has them by then, in one picture each."""
         try:
             yield
             self._due = False
             if self.image is None or self.closed:
                 return
+            shown = self._shown
             with self._writes():
                 self._show_answer()
+            if self._shown is not shown:
+                yield
+                if self._due or self.closed:
+                    return
+            with self._writes():
                 for role in (PROMPTS, CORRECTIONS):
                     self._draw_clicks(role)
             finishing: tuple[Callable[[], None], ...] = (

@@ -21,7 +21,7 @@ from napari_pisam.widgets.busy import BusyBar
 from napari_pisam.widgets.image_plane import Look
 from napari_pisam.widgets.keys_panel import chosen_keys
 from napari_pisam.widgets.model_loading import engine_for
-from napari_pisam.widgets.pacing import bit_by_bit
+from napari_pisam.widgets.pacer import Pacer
 from napari_pisam.widgets.panel import Panel
 from napari_pisam.widgets.prompt_layers import CORRECTIONS, PROMPTS
 from napari_pisam.widgets.runner import Answers, Runner
@@ -74,14 +74,15 @@ class SegmentWidget(QWidget):
 
     def __init__(self, napari_viewer: Viewer, *, engine: Answers | None = None) -> None:
         super().__init__()
-        self.work = Workspace(napari_viewer, keys=chosen_keys(), when_free=bit_by_bit)
+        self._when_free, self._when_drawn = Pacer(), Pacer()
+        self.work = Workspace(napari_viewer, keys=chosen_keys(), when_free=self._when_free)
         self.session, self.bridge = self.work.session, self.work.bridge
         self.panel = Panel(self.work.keys)
         self.models = self.panel.models
         self._fixed_engine = engine
         self.runner = Runner(engine or engine_for(self.models.model_name), self.session.is_wanted)
         self._over, self._stage, self._failed = "", "", ""
-        self._listing = False
+        self._due, self._at_work = False, 0
         self._stage_clock = QTimer(self)
         self._stage_clock.setSingleShot(True)
         self._stage_clock.timeout.connect(self._show_mode)
@@ -95,7 +96,7 @@ class SegmentWidget(QWidget):
         self.setSizePolicy(self.panel.sizePolicy())
         self._connect()
         tidy(self.work.journal.path.parent)
-        bit_by_bit(self._load_model())
+        self._when_free(self._load_model())
         self._on_image()
 
     # For scripts.
@@ -154,6 +155,11 @@ class SegmentWidget(QWidget):
         """Do it again."""
         self.session.redo()
 
+    @property
+    def drawing(self) -> bool:
+        """Whether layers or panel do not show yet what the session has."""
+        return self.bridge.display.drawing or self._at_work > 0
+
     def wait_idle(self, timeout: float = 60.0) -> None:
         """Wait until every question is answered and drawn; the window stays alive meanwhile.
 
@@ -163,7 +169,7 @@ class SegmentWidget(QWidget):
         self._failed = ""
         end = time.monotonic() + timeout
         QApplication.processEvents()
-        while self.session.busy or self.bridge.display.drawing or self._listing:
+        while self.session.busy or self.drawing:
             QApplication.processEvents()
             if time.monotonic() > end:
                 raise TimeoutError(f"There was no mask within {timeout:g} s.")
@@ -203,15 +209,17 @@ class SegmentWidget(QWidget):
     def _connect(self) -> None:
         work, panel, runner = self.work, self.panel, self.runner
         panel.table.objects.colours = work.colour_of
-        self.session.asked.connect(lambda ask: bit_by_bit(self._hand_over(ask)))
+        self.session.asked.connect(lambda ask: self._when_drawn(self._hand_over(ask)))
         self.session.asked.connect(lambda ask: panel.banner.clear_message())
         runner.answered.connect(self.session.accept)
         runner.failed.connect(self._on_failed)
         runner.stage.connect(self._on_stage)
-        work.changed.connect(self._show)
+        work.changed.connect(self._show_soon)
         work.said.connect(self._say)
         work.hovered.connect(self._on_hover)
         self.bridge.image_changed.connect(self._on_image)
+        # Whoever chooses one of the layers chooses among those that are there.
+        self.bridge.layers_changed.connect(self._show_layers)
         self._looking.found.connect(self._on_earlier)
         for name, command in work.commands.items():
             if name in panel.buttons:
@@ -241,6 +249,8 @@ class SegmentWidget(QWidget):
         yield
         while self.bridge.display.undrawn:
             yield
+        # What was drawn in this turn is seen in the next.
+        yield
         self.runner.submit(ask)
 
     def _on_failed(self, ask_id: int, sentence: str) -> None:
@@ -328,6 +338,26 @@ class SegmentWidget(QWidget):
             mode = Mode(mode.name, mode.colour, STAGES.get(self._stage, mode.title), mode.hint)
         self.panel.banner.show_mode(mode)
 
+    def _show_soon(self) -> None:
+        if not self._due:
+            self._due = True
+            self._at_work += 1
+            self._when_free(self._show_bit_by_bit())
+
+    def _show_bit_by_bit(self) -> Iterator[None]:
+        """The panel is painted after the canvas and its list last, each in its own picture."""
+        try:
+            yield
+            self._due = False
+            if self.work.closed:
+                return
+            self._show()
+            yield
+            if not (self._due or self.work.closed):
+                self.panel.show_objects(self.work)
+        finally:
+            self._at_work -= 1
+
     def _show(self) -> None:
         session, panel = self.session, self.panel
         if not session.busy:
@@ -336,19 +366,8 @@ class SegmentWidget(QWidget):
         self._show_mode()
         self._show_layers()
         panel.show_work(self.work)
-        if not self._listing:
-            self._listing = True
-            bit_by_bit(self._list_objects())
         self._last_answer = self.answer or self._last_answer
         panel.status.show_answer(self.answer or self._last_answer, self.models.model_name)
-
-    def _list_objects(self) -> Iterator[None]:
-        """The list is painted in a picture of its own, after the one that shows the label."""
-        yield
-        yield
-        self._listing = False
-        if not self.work.closed:
-            self.panel.show_objects(self.work)
 
     def _show_layers(self) -> None:
         images, layers = self.bridge.images(), self.bridge.targets.layers()
@@ -394,6 +413,7 @@ class _Ending:
         for signal in (self._work.changed, self._work.said, self._work.hovered):
             signal.disconnect()
         self._work.bridge.image_changed.disconnect()
+        self._work.bridge.layers_changed.disconnect()
         self._work.session.asked.disconnect()
         self._work.close(viewer_lives=self._window_lives())
         self._runner.close(timeout=0.2)
