@@ -39,6 +39,14 @@ def test_sources_come_from_another_file_and_its_own(tmp_path: Path) -> None:
     assert [s.name for s in config.sources] == ["more", "cells"]
 
 
+def test_a_stage_may_weigh_sources_in_its_own_way(tmp_path: Path) -> None:
+    more = GOOD[GOOD.index("[[") :]
+    (tmp_path / "sources.toml").write_text(more + "weight = 3\n" + more.replace("cells", "few"))
+    own = 'data = "sources.toml"\nname = "t"\nstage = "decoder"\n[weights]\nfew = 2\n'
+    config = load_config(written(tmp_path, own))
+    assert [(s.name, s.weight) for s in config.sources] == [("cells", 3.0), ("few", 2.0)]
+
+
 def test_the_published_list_is_a_source_of_data(tmp_path: Path) -> None:
     config = load_config(written(tmp_path, 'data = "published"\nname = "t"\nstage = "decoder"\n'))
     learned = [s for s in config.sources if s.training and s.validation == "$^"]
@@ -72,6 +80,10 @@ def test_the_published_list_is_a_source_of_data(tmp_path: Path) -> None:
         ("[[source]]\nname = 'x'\nimages = 'x'\nmasks = 'x'\nvalidation = '('", "regular"),
         ("[[source]]\nname = 'x'\nimages = 'x'\nmasks = 'x'\nkind = 'blobs'", "'whole'"),
         ("source = 3", "[[source]]"),
+        ("[weights]\nnuclei = 1", "there is cells"),
+        ("[weights]\ncells = -1", "from 0"),
+        ("[weights]\ncells = true", "a number"),
+        ("weights = 3", "a table"),
         ("= 3", "TOML"),
     ],
 )

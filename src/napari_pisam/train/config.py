@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,7 +104,8 @@ def load_config(path: Path) -> TrainConfig:
     """Read a TOML file.
 
     Its `data` entry names another TOML with `[[source]]` tables, relative to it, or "published";
-    sources of its own are added to these. Raises ConfigError with one sentence for a file that is
+    sources of its own are added to these; `weights` changes the weights of some by their names.
+    Raises ConfigError with one sentence for a file that is
     missing, not TOML, or has entries that no stage knows or that have no sense.
     """
     try:
@@ -123,6 +124,7 @@ def load_config(path: Path) -> TrainConfig:
 
 def _sources(table: dict[str, Any], path: Path) -> tuple[SourceConfig, ...]:
     data, own = table.pop("data", None), table.pop("source", [])
+    weights = table.pop("weights", {})
     found: tuple[SourceConfig, ...] = ()
     if data is not None:
         if not isinstance(data, str):
@@ -130,7 +132,22 @@ def _sources(table: dict[str, Any], path: Path) -> tuple[SourceConfig, ...]:
         found = load_sources(PUBLISHED if data == PUBLISHED else path.parent / data)
     if own or not found:
         found += parse_sources(own, str(path))
-    return found
+    return _weighted(found, weights, str(path))
+
+
+def _weighted(
+    sources: tuple[SourceConfig, ...], weights: object, where: str
+) -> tuple[SourceConfig, ...]:
+    """The sources with the weights that the file itself gives some of them."""
+    names = [s.name for s in sources]
+    if not isinstance(weights, dict):
+        raise TableError(f"{where}: weights should be a table of sources' names and numbers.")
+    for name, weight in weights.items():
+        if name not in names:
+            raise TableError(f"{where}: weights know no {name!r}; there is {', '.join(names)}.")
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
+            raise TableError(f"{where}: the weight of {name} should be a number from 0.")
+    return tuple(replace(s, weight=float(weights.get(s.name, s.weight))) for s in sources)
 
 
 def _check_numbers(config: TrainConfig, where: str) -> None:
