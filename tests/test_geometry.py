@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from napari_pisam.geometry import (
@@ -24,6 +24,9 @@ windows = st.builds(
 shares = st.floats(-0.5, 1.5)
 
 
+@example(window=Window(2, 3, 4, 5), y=6, x=3, off=(0.0, 0.0))
+@example(window=Window(2, 3, 4, 5), y=2, x=8, off=(0.0, 0.0))
+@example(window=Window(2, 3, 4, 5), y=2, x=3, off=(0.0, 0.0))
 @given(
     window=windows,
     y=st.integers(-60, 150),

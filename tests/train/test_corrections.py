@@ -57,6 +57,14 @@ def test_the_answer_comes_back_with_a_click_on_its_error_that_says_what_is_right
     assert torch.allclose(inside, torch.full_like(inside, 0.5))
 
 
+def test_the_click_on_two_small_errors_lies_on_one_of_them_and_not_between() -> None:
+    wrong = torch.zeros(1, 1, LOW, LOW)
+    wrong[..., 8, 4] = wrong[..., 8, 10] = 1
+    drawn = DrawnPrompts(None, None, None, None, False)
+    _, given_back = with_answer(drawn, -torch.ones_like(wrong), wrong, WINDOW)
+    assert at_pixels(wrong[0, 0], given_back.xy_unit[0]) == [1.0]
+
+
 @settings(deadline=None)
 @given(
     y=st.integers(0, 8),

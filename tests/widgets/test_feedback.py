@@ -14,6 +14,8 @@ from napari_pisam.session.answer import Answer
 from napari_pisam.session.journal import read_journal
 from napari_pisam.session.plane import Ask
 from napari_pisam.widgets import banner
+from napari_pisam.widgets.preview_layers import PREVIEW
+from napari_pisam.widgets.workspace import Workspace
 from tests.session.discs import DiscEngine
 from tests.widgets.conftest import Opener
 from tests.widgets.hands import Hands, QTest
@@ -203,3 +205,27 @@ def test_a_click_is_painted_before_the_model_gets_the_processor(
     before = seen[: seen.index("handed over")]
     assert "point" in before
     assert "picture" in before[before.index("point") :]
+
+
+def test_mask_and_panel_of_an_answer_are_drawn_in_pictures_of_their_own(
+    open_panel: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands = open_panel()
+    click(hands, 60, 80)
+    seen: list[str] = []
+    panel, preview = hands.widget.panel, hands.widget.bridge.helpers.find(PREVIEW)
+    show = panel.show_work
+
+    def shown(work: Workspace) -> None:
+        seen.append("panel")
+        show(work)
+
+    # what the click itself draws is another matter
+    hands.widget.runner.answered.connect(lambda answer: seen.clear())
+    monkeypatch.setattr(panel, "show_work", shown)
+    preview.events.set_data.connect(lambda event: seen.append("mask"))
+    hands.canvas._scene_canvas.events.draw.connect(lambda event: seen.append("picture"))
+    hands.click(60, 110)
+    hands.wait()
+    assert seen[0] == "mask"
+    assert "picture" in seen[: seen.index("panel")]
