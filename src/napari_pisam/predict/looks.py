@@ -31,7 +31,7 @@ class LookPolicy:
     """
 
     aim: float = 0.33
-    box_aim: float = 0.5
+    box_aim: float = 0.62
     least: float = 0.15
     most: float = 0.60
     looks: int = 3
