@@ -25,9 +25,9 @@ from tests.widgets.conftest import Opener
 from tests.widgets.hands import Hands, until
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
-COINS = ((268, 359), (51, 215), (126, 102))
-CORRECTION = (-10.0, -7.0)
-"""From the middle of the first coin to where one click leaves a hole in it."""
+COINS = ((274, 358), (51, 215), (126, 102))
+CORRECTION = (-14.0, -5.0)
+"""From the click on the first coin to where it leaves a hole."""
 COLOURS = 256
 """Of a picture in the pages: enough for a window, and a quarter of the bytes."""
 PATIENCE_SECONDS = 300
