@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 import weakref
@@ -18,6 +17,7 @@ from napari_pisam.session.keeping import KeptObject
 from napari_pisam.session.options import Options
 from napari_pisam.widgets.banner import STAGES, WORKING, Mode, mode_of
 from napari_pisam.widgets.busy import BusyBar
+from napari_pisam.widgets.ending import Ending
 from napari_pisam.widgets.image_plane import Look
 from napari_pisam.widgets.keys_panel import chosen_keys
 from napari_pisam.widgets.model_loading import engine_for
@@ -241,7 +241,7 @@ class SegmentWidget(QWidget):
         panel.restore.clicked.connect(lambda checked: self._on_restore())
         # The panel is destroyed when its dock is closed and with the window; by then only what
         # does not belong to it can be called.
-        self._ending = _Ending(runner, work)
+        self._ending = Ending(runner, work)
         self.destroyed.connect(self._ending.end)
 
     def _hand_over(self, ask: Ask) -> Iterator[None]:
@@ -395,33 +395,3 @@ def fill(box: QComboBox, names: list[str], current: int) -> None:
 
 def _place(layers: Sequence[Any], layer: Any) -> int:
     return next((i for i, found in enumerate(layers) if found is layer), -1)
-
-
-class _Ending:
-    """What must stop when the panel is destroyed."""
-
-    def __init__(self, runner: Runner, work: Workspace) -> None:
-        self._runner, self._work = runner, work
-        # Weakly: the panel must not keep its window alive.
-        self.window: Callable[[], QWidget | None] = lambda: None
-
-    def end(self, *_: object) -> None:
-        """Stop the worker, give the viewer back."""
-        # A script that ends without closing its window: Qt has deleted everything by now.
-        with contextlib.suppress(RuntimeError):
-            self._runner.blockSignals(True)
-        for signal in (self._work.changed, self._work.said, self._work.hovered):
-            signal.disconnect()
-        self._work.bridge.image_changed.disconnect()
-        self._work.bridge.layers_changed.disconnect()
-        self._work.session.asked.disconnect()
-        self._work.close(viewer_lives=self._window_lives())
-        self._runner.close(timeout=0.2)
-
-    def _window_lives(self) -> bool:
-        """Whether only the dock was closed; a window that is going is hidden or gone already."""
-        window = self.window()
-        try:
-            return window is not None and window.isVisible()
-        except RuntimeError:
-            return False

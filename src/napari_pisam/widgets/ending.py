@@ -1,0 +1,41 @@
+"""What must stop when the panel goes, however it goes: with its dock, its window, or the program."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from qtpy.QtWidgets import QWidget
+
+from napari_pisam.widgets.runner import Runner
+from napari_pisam.widgets.workspace import Workspace
+
+
+class Ending:
+    """What must stop when the panel is destroyed."""
+
+    def __init__(self, runner: Runner, work: Workspace) -> None:
+        self._runner, self._work = runner, work
+        # Weakly: the panel must not keep its window alive.
+        self.window: Callable[[], QWidget | None] = lambda: None
+
+    def end(self, *_: object) -> None:
+        """Stop the worker, give the viewer back."""
+        # A script that ends without closing its window: Qt has deleted everything by now.
+        with contextlib.suppress(RuntimeError):
+            self._runner.blockSignals(True)
+        for signal in (self._work.changed, self._work.said, self._work.hovered):
+            signal.disconnect()
+        self._work.bridge.image_changed.disconnect()
+        self._work.bridge.layers_changed.disconnect()
+        self._work.session.asked.disconnect()
+        self._work.close(viewer_lives=self._window_lives())
+        self._runner.close(timeout=0.2)
+
+    def _window_lives(self) -> bool:
+        """Whether only the dock was closed; a window that is going is hidden or gone already."""
+        window = self.window()
+        try:
+            return window is not None and window.isVisible()
+        except RuntimeError:
+            return False
