@@ -1,4 +1,4 @@
-"""What must stop when the panel goes, however it goes: with its dock, its window, or the program."""
+"""What must stop when the panel goes, however it goes: with its dock, window or program."""
 
 from __future__ import annotations
 
