@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
 
 from napari_pisam.prompts import Click
 from napari_pisam.session.answer import Answer
@@ -229,3 +230,14 @@ def test_mask_and_panel_of_an_answer_are_drawn_in_pictures_of_their_own(
     hands.wait()
     assert seen[0] == "mask"
     assert "picture" in seen[: seen.index("panel")]
+
+
+def test_what_lies_below_the_banner_does_not_jump_with_the_mode(open_panel: Opener) -> None:
+    hands = open_panel()
+    shown, heights = hands.widget.panel.banner, set()
+    for mode in (banner.START, banner.WORKING, banner.CORRECT, banner.ADDING, banner.REMOVING):
+        shown.show_mode(mode)
+        for _ in range(40):
+            QApplication.processEvents()
+        heights.add((shown.height(), hands.widget.panel.buttons["keep"].y()))
+    assert len(heights) == 1

@@ -105,8 +105,8 @@ def load_config(path: Path) -> TrainConfig:
 
     Its `data` entry names another TOML with `[[source]]` tables, relative to it, or "published";
     sources of its own are added to these; `weights` changes the weights of some by their names.
-    Raises ConfigError with one sentence for a file that is
-    missing, not TOML, or has entries that no stage knows or that have no sense.
+    Raises ConfigError with one sentence for a file that is missing, not TOML, or has entries that
+    no stage knows or that have no sense.
     """
     try:
         table = read_toml(path)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
 from napari_pisam.session.answer import Answer
@@ -118,6 +117,9 @@ class Banner(QFrame):
         layout.setSpacing(1)
         layout.addWidget(self._title)
         layout.addWidget(self._hint)
+        # Never seen: it tells how high two lines are in napari's style.
+        self._two_lines = QLabel("\n", self)
+        self._two_lines.hide()
         self.setToolTip("What a click on the image does now, and what went wrong.")
         self._message: Mode | None = None
         self._colour = ""
@@ -125,15 +127,6 @@ class Banner(QFrame):
         self._clock.setSingleShot(True)
         self._clock.timeout.connect(self._forget_message)
         self._show()
-
-    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
-        """See Qt; only now is it known how napari's style writes."""
-        # Room for two lines of a hint, so that what lies below does not jump with the mode.
-        self._hint.ensurePolished()
-        self._hint.setText("\n")
-        self._hint.setMinimumHeight(self._hint.sizeHint().height())
-        self._hint.setText(self.shown.hint)
-        super().showEvent(event)
 
     def show_mode(self, mode: Mode) -> None:
         """Show what a click does, once no message is in front of it."""
@@ -171,6 +164,9 @@ class Banner(QFrame):
         self._title.setText(shown.title)
         self._hint.setText(shown.hint)
         self._hint.setVisible(bool(shown.hint))
+        # What lies below does not jump with the mode.
+        self._two_lines.ensurePolished()
+        self._hint.setMinimumHeight(self._two_lines.sizeHint().height())
         if shown.colour == self._colour:
             return
         self._colour = shown.colour
