@@ -218,18 +218,18 @@ def test_mask_and_panel_of_an_answer_are_drawn_in_pictures_of_their_own(
     show = panel.show_work
 
     def shown(work: Workspace) -> None:
-        seen.append("panel")
         show(work)
+        seen.append(f"panel {panel.banner.mode.name}")
 
-    # what the click itself draws is another matter
-    hands.widget.runner.answered.connect(lambda answer: seen.clear())
     monkeypatch.setattr(panel, "show_work", shown)
-    preview.events.set_data.connect(lambda event: seen.append("mask"))
+    preview.events.set_data.connect(
+        lambda event: seen.append(f"mask, panel {panel.banner.mode.name}")
+    )
     hands.canvas._scene_canvas.events.draw.connect(lambda event: seen.append("picture"))
     hands.click(60, 110)
     hands.wait()
-    assert seen[0] == "mask"
-    assert "picture" in seen[: seen.index("panel")]
+    drawn = seen.index("mask, panel busy")
+    assert "picture" in seen[drawn : seen.index("panel correct", drawn)]
 
 
 def test_what_lies_below_the_banner_does_not_jump_with_the_mode(open_panel: Opener) -> None:
@@ -241,3 +241,16 @@ def test_what_lies_below_the_banner_does_not_jump_with_the_mode(open_panel: Open
             QApplication.processEvents()
         heights.add((shown.height(), hands.widget.panel.buttons["keep"].y()))
     assert len(heights) == 1
+
+
+def test_mask_and_points_of_a_kept_object_go_in_pictures_of_their_own(open_panel: Opener) -> None:
+    hands = open_panel()
+    click(hands, 60, 80)
+    seen: list[str] = []
+    preview = hands.widget.bridge.helpers.find(PREVIEW)
+    preview.events.set_data.connect(lambda event: seen.append("mask"))
+    hands.widget.prompts.events.set_data.connect(lambda event: seen.append("points"))
+    hands.canvas._scene_canvas.events.draw.connect(lambda event: seen.append("picture"))
+    hands.press(Qt.Key.Key_Return)
+    mask = seen.index("mask")
+    assert "picture" in seen[mask : seen.index("points", mask)]
