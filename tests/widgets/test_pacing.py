@@ -65,6 +65,16 @@ def test_two_works_take_turns_and_no_two_pieces_share_a_picture(paper: Paper) ->
     assert set(later[::2]) == {"painted"}
 
 
+def test_what_is_begun_in_the_turn_of_a_piece_is_painted_before_that_piece(paper: Paper) -> None:
+    """As a key does that is pressed while pieces wait: its picture is not theirs too."""
+    pacer = Pacer()
+    # Two turns from now, just before the first work's second piece.
+    QTimer.singleShot(0, lambda: QTimer.singleShot(0, lambda: pacer(paper.steps("key"))))
+    pacer(paper.steps("a"))
+    until(lambda: "a 1" in paper.seen, "the second piece")
+    assert paper.seen[:5] == ["a 0", "painted", "key 0", "painted", "a 1"]
+
+
 def test_the_window_listens_between_two_pieces(paper: Paper) -> None:
     ticks: list[str] = paper.seen
     clock = QTimer()

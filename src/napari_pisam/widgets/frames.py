@@ -65,6 +65,19 @@ def blocked(layer: Layer, *names: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def unlisted(*layers: Layer) -> Iterator[None]:
+    """Those who listen to a whole list of layers hear nothing of these meanwhile.
+
+    napari's own list paints a row anew for every event of its layer, whatever it was, and with
+    it a good part of the window. Those who listen to an event of the layer itself do hear it.
+    """
+    with ExitStack() as stack:
+        for layer in layers:
+            stack.enter_context(layer.events.blocker())
+        yield
+
+
 def _differs(layer: Layer, name: str, value: Any) -> bool:
     old = getattr(layer, name)
     if name in ("units", "axis_labels"):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from napari_pisam.widgets.frames import apply_frame, same_frame
+from napari_pisam.widgets.frames import apply_frame, same_frame, unlisted
 from napari_pisam.widgets.identity import is_in
 from napari_pisam.widgets.preview_layers import (
     BOX,
@@ -61,6 +61,10 @@ class HelperLayers:
             with keeping_selection(self._viewer):
                 self._viewer.layers.insert(self._place_of(role), layer)
         return layer
+
+    def unlisted(self) -> AbstractContextManager[None]:
+        """The layer list hears nothing of them meanwhile, see `frames.unlisted`."""
+        return unlisted(*self._layers.values())
 
     def _place_of(self, role: str) -> int:
         """On top of everything, but doubt below the mask, and both and boxes below the points."""

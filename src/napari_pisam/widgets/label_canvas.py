@@ -12,6 +12,7 @@ from psygnal import Signal
 from napari_pisam.geometry import Window
 from napari_pisam.session.canvas import CanvasError, where
 from napari_pisam.session.plane import PlaneIndex
+from napari_pisam.widgets.frames import unlisted
 from napari_pisam.widgets.large_labels import layered_of
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ class LayerCanvas:
         value = int(new[0]) if (new == new[0]).all() else new.astype(self.layer.data.dtype)
         self._writing = True
         try:
-            self.layer.data_setitem(places, value)
+            with unlisted(self.layer):
+                self.layer.data_setitem(places, value)
         except REFUSALS as error:
             # napari writes first and draws then, which fails for a layer that is not shown.
             if not np.array_equal(self.read(index, window), values):

@@ -20,6 +20,7 @@ from napari_pisam.images.sparse_labels import SparseLabels
 from napari_pisam.images.thinned import LARGE_PIXELS, LARGE_SIDE, OVERVIEW_SIDE
 from napari_pisam.session.canvas import CanvasError, where
 from napari_pisam.session.plane import PlaneIndex
+from napari_pisam.widgets.frames import unlisted
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -130,5 +131,5 @@ class LargeCanvas:
             # It keeps no copy, and its labels layers do not take the levels a second time.
             self.layer.refresh(extent=False)
             return
-        with self.layer.events.data.blocker():
+        with unlisted(self.layer), self.layer.events.data.blocker():
             self.layer.data = self._labels.levels
