@@ -278,6 +278,7 @@ def test_the_layer_list_is_not_painted_with_the_pictures_of_click_mask_and_keep(
     click(hands, 60, 80)
     seen: list[str] = []
     prompts, labels = hands.widget.prompts, hands.widget.labels
+    assert labels is not None
     preview = hands.widget.bridge.helpers.find(PREVIEW)
     prompts.events.set_data.connect(lambda event: seen.append("points"))
     preview.events.set_data.connect(lambda event: seen.append("mask"))
