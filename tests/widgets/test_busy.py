@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from napari.utils.progress import cancelable_progress, progress
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
+from napari_pisam.prompts import Click
 from napari_pisam.widgets import busy
 from napari_pisam.widgets.busy import BusyBar
+from tests.widgets.conftest import Opener
 from tests.widgets.hands import QTest, until
 
 SOON_MILLISECONDS = 30
@@ -48,6 +51,30 @@ def test_a_bar_tells_each_text_once_for_each_telling_draws_the_window(
     assert told == ["Drawing", "Looking"]
     bar.close()
     assert bars() == []
+
+
+def test_quick_answers_one_after_the_other_make_no_bar(
+    open_panel: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the panel, which is painted later, may never see the model rest."""
+    monkeypatch.setattr(busy, "MOMENT_MILLISECONDS", 300)
+    opened: list[int] = []
+    monkeypatch.setattr(BusyBar, "_open", lambda bar: opened.append(1))
+    hands = open_panel(show=False)
+    session, clicks = hands.widget.session, iter(range(80, 300))
+    end = time.monotonic() + 1.5
+
+    def click() -> None:
+        if not session.busy and time.monotonic() < end:
+            session.click(Click(60, next(clicks), None))
+
+    session.changed.connect(lambda: QTimer.singleShot(0, click))
+    click()
+    until(lambda: time.monotonic() > end, "the end of a second and a half")
+    hands.wait()
+    assert session.running is not None
+    assert len(session.running.prompt.corrections) > 3
+    assert opened == []
 
 
 def test_the_bars_button_cancels_the_work_at_once_not_at_its_next_stage(parent: QObject) -> None:

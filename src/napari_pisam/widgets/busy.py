@@ -7,7 +7,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject, QTimer
 
-MOMENT_MILLISECONDS = 1000
+MOMENT_MILLISECONDS = 2000
 """The panel's banner tells at once; napari draws the window each time that its bar changes."""
 LOOK_MILLISECONDS = 100
 

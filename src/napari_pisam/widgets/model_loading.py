@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,21 +40,6 @@ def engine_for(model: str) -> Engine:
         with without_triton():
             from napari_pisam.predict.predictor import load_predictor
 
-            predictor = load_predictor(model)
-        leave_a_core_to_the_window()
-        return predictor
+            return load_predictor(model)
 
     return Engine(load)
-
-
-def leave_a_core_to_the_window() -> None:
-    """Use one thread less than there are cores, unless the person set OMP_NUM_THREADS.
-
-    torch's threads spin while they wait for each other; where the window needs one of their cores,
-    all of them wait, and both get slow.
-    """
-    import torch
-
-    cores = os.cpu_count() or 1
-    if "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() >= cores:
-        torch.set_num_threads(max(1, cores - 1))

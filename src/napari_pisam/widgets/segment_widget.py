@@ -211,6 +211,7 @@ class SegmentWidget(QWidget):
         panel.table.objects.colours = work.colour_of
         self.session.asked.connect(lambda ask: self._when_drawn(self._hand_over(ask)))
         self.session.asked.connect(lambda ask: panel.banner.clear_message())
+        self.session.changed.connect(self._rest)
         runner.answered.connect(self.session.accept)
         runner.failed.connect(self._on_failed)
         runner.stage.connect(self._on_stage)
@@ -267,6 +268,12 @@ class SegmentWidget(QWidget):
         self._bar.show(f"Pi-SAM: {STAGES.get(word, WORKING.title)}")
         if not self._stage_clock.isActive():
             self._stage_clock.start(STAGE_MILLISECONDS)
+
+    def _rest(self) -> None:
+        """At once, not when the panel is painted: by then there may be another question."""
+        if not self.session.busy:
+            self._stage = ""
+            self._bar.close()
 
     def _on_hover(self, over: str) -> None:
         if over != self._over:
@@ -359,15 +366,11 @@ class SegmentWidget(QWidget):
             self._at_work -= 1
 
     def _show(self) -> None:
-        session, panel = self.session, self.panel
-        if not session.busy:
-            self._stage = ""
-            self._bar.close()
         self._show_mode()
         self._show_layers()
-        panel.show_work(self.work)
+        self.panel.show_work(self.work)
         self._last_answer = self.answer or self._last_answer
-        panel.status.show_answer(self.answer or self._last_answer, self.models.model_name)
+        self.panel.status.show_answer(self._last_answer, self.models.model_name)
 
     def _show_layers(self) -> None:
         images, layers = self.bridge.images(), self.bridge.targets.layers()
