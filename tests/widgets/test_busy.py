@@ -10,6 +10,7 @@ from napari.utils.progress import cancelable_progress, progress
 from qtpy.QtCore import QObject, QTimer
 
 from napari_pisam.prompts import Click
+from napari_pisam.session.plane import Ask
 from napari_pisam.widgets import busy
 from napari_pisam.widgets.busy import BusyBar
 from tests.widgets.conftest import Opener
@@ -74,6 +75,22 @@ def test_quick_answers_one_after_the_other_make_no_bar(
     hands.wait()
     assert session.running is not None
     assert len(session.running.prompt.corrections) > 3
+    assert opened == []
+
+
+def test_a_late_word_of_a_question_that_was_dropped_makes_no_bar(
+    open_panel: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(busy, "MOMENT_MILLISECONDS", SOON_MILLISECONDS)
+    opened: list[int] = []
+    monkeypatch.setattr(BusyBar, "_open", lambda bar: opened.append(1))
+    hands = open_panel(show=False)
+    heard: list[Ask] = []
+    hands.widget.session.asked.connect(heard.append)
+    hands.widget.session.click(Click(60, 80, None))
+    hands.widget.drop()
+    hands.widget.runner.stage.emit(heard[0].id, "look")
+    QTest.qWait(4 * SOON_MILLISECONDS)
     assert opened == []
 
 

@@ -18,7 +18,6 @@ from napari_pisam.session.options import Options
 from napari_pisam.widgets.banner import STAGES, WORKING, Mode, mode_of
 from napari_pisam.widgets.busy import BusyBar
 from napari_pisam.widgets.ending import Ending
-from napari_pisam.widgets.image_plane import Look
 from napari_pisam.widgets.keys_panel import chosen_keys
 from napari_pisam.widgets.model_loading import engine_for
 from napari_pisam.widgets.pacer import Pacer
@@ -229,7 +228,7 @@ class SegmentWidget(QWidget):
         panel.image_choice.activated.connect(self._on_image_chosen)
         panel.labels_choice.activated.connect(self._on_labels_chosen)
         panel.keeping.changed.connect(self._on_options)
-        panel.looks.changed.connect(self._on_look)
+        panel.looks.changed.connect(self.bridge.choose_look)
         panel.models.chosen.connect(self._on_model)
         panel.models.said.connect(self._say)
         panel.keys_panel.said.connect(self._say)
@@ -264,8 +263,10 @@ class SegmentWidget(QWidget):
         self._show()
 
     def _on_stage(self, ask_id: int, word: str) -> None:
-        self._stage = word
-        self._bar.show(f"Pi-SAM: {STAGES.get(word, WORKING.title)}")
+        # One of a question that was dropped may still have been on its way.
+        if self.session.is_wanted(ask_id):
+            self._stage = word
+            self._bar.show(f"Pi-SAM: {STAGES.get(word, WORKING.title)}")
         if not self._stage_clock.isActive():
             self._stage_clock.start(STAGE_MILLISECONDS)
 
@@ -323,9 +324,6 @@ class SegmentWidget(QWidget):
     def _on_options(self, options: Options) -> None:
         self.session.options = options
         self.work.cursor.refresh()
-
-    def _on_look(self, look: Look) -> None:
-        self.bridge.choose_look(look)
 
     def _on_model(self, name: str) -> None:
         if self._fixed_engine is None:
