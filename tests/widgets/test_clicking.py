@@ -139,6 +139,18 @@ def test_dragging_a_box(hands: Hands, way: str) -> None:
     assert hands.widget.panel.banner.mode.name == "correct"
 
 
+def test_the_picture_is_held_while_a_box_is_drawn_and_no_longer(hands: Hands) -> None:
+    """napari hears of quick moves late: its camera would have followed them by then."""
+    camera, left = hands.widget.bridge.camera, Qt.MouseButton.LeftButton
+    for modifier, held in ((SHIFT, True), (Qt.KeyboardModifier.NoModifier, False)):
+        assert camera.mouse_pan
+        QTest.mousePress(hands.canvas.native, left, modifier, hands.at(40, 50))
+        assert camera.mouse_pan is not held
+        QTest.mouseRelease(hands.canvas.native, left, modifier, hands.at(100, 140))
+        assert camera.mouse_pan
+    hands.wait()
+
+
 def test_two_quick_clicks_do_not_zoom(hands: Hands) -> None:
     zoom = hands.widget.bridge.camera.zoom
     hands.click(60, 80)

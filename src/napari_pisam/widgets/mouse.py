@@ -8,6 +8,7 @@ hand (adding or selecting points, painting), the mouse is napari's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,14 +89,16 @@ class Mouse:
         start, began = np.asarray(event.pos), self._bridge.pixel(event.position)
         boxing = event.button == LEFT and (self.box_mode or bool(modifiers & {"Shift", "Control"}))
         moved = False
-        yield
-        while event.type == "mouse_move":
-            moved = moved or bool(np.linalg.norm(np.asarray(event.pos) - start) > DRAG_MIN_PIXELS)
-            if boxing and moved:
-                self._bridge.display.draw_box(_box(began, self._bridge.pixel(event.position)))
-            if boxing or not moved:
-                event.handled = True
+        with self._still_picture() if boxing else nullcontext():
             yield
+            while event.type == "mouse_move":
+                way = float(np.linalg.norm(np.asarray(event.pos) - start))
+                moved = moved or way > DRAG_MIN_PIXELS
+                if boxing and moved:
+                    self._bridge.display.draw_box(_box(began, self._bridge.pixel(event.position)))
+                if boxing or not moved:
+                    event.handled = True
+                yield
         if boxing and moved:
             box = _box(began, self._bridge.pixel(event.position))
             self._bridge.display.draw_box(None)
@@ -103,6 +106,19 @@ class Mouse:
                 self._boxed(box)
         elif not moved and began is not None:
             self._say(began, event.button, modifiers)
+
+    @contextmanager
+    def _still_picture(self) -> Iterator[None]:
+        """The picture does not move with the mouse.
+
+        napari hears of quick moves late, when its camera has followed them already.
+        """
+        camera = self._bridge.camera
+        before, camera.mouse_pan = camera.mouse_pan, False
+        try:
+            yield
+        finally:
+            camera.mouse_pan = before
 
     def _say(self, click: Click, button: int, modifiers: set[str]) -> None:
         """What a click means: left the object or a correction, right or Shift not the object."""
