@@ -308,8 +308,7 @@ def sentences(seen: Fluency) -> list[str]:
         f"Stalls beyond that: {where}.",
         f"From click to answer {1000 * float(np.median(seen.worked)):.0f} ms, to painted mask "
         f"{1000 * float(np.median(seen.painted)):.0f} ms (medians); of a click that begins an "
-        f"object, which is looked at in several windows, "
-        f"{1000 * float(np.median(seen.first)):.0f} ms.",
+        f"object {1000 * float(np.median(seen.first)):.0f} ms.",
     ]
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_pisam.prompts import Box, Click
 from napari_pisam.session.plane import ImagePlane, PlaneKey
 from napari_pisam.session.session import Session
-from napari_pisam.widgets.frames import blocked, rows_of
+from napari_pisam.widgets.frames import rows_of
 from napari_pisam.widgets.helper_layers import HelperLayers
 from napari_pisam.widgets.identity import LayerNames
 from napari_pisam.widgets.image_plane import spatial_shape
@@ -326,11 +326,6 @@ class Display:
         index = self.session.plane.key.index
         spacing = [abs(s) for s, p in zip(self.image.scale, index, strict=True) if p is None]
         zoom = float(self.camera.zoom) * float(np.mean(spacing))
-        with self.helpers.unlisted():
-            self._fit(zoom)
-
-    def _fit(self, zoom: float) -> None:
-        """zoom: screen pixels per image pixel."""
         for role in (PROMPTS, CORRECTIONS):
             points = self.helpers.find(role)
             if points is not None and zoom > 0:
@@ -340,8 +335,6 @@ class Display:
         if preview is not None and running is not None and running.answer is not None:
             limits = relief_limits(zoom, running.answer.pixel_size)
             if not np.allclose(preview.contrast_limits, limits):
-                # The band's width is nothing to be seen in the layer list's small picture.
-                with blocked(preview, "thumbnail"):
-                    preview.contrast_limits = limits
+                preview.contrast_limits = limits
         if box is not None and len(box.data):
             box.edge_width = BOX_LINE / max(zoom, 1e-6)
