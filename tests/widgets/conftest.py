@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from qtpy.QtCore import QSettings
+from qtpy.QtWidgets import QApplication
 
 from napari_pisam.widgets import keys_panel
 from napari_pisam.widgets.runner import Answers
@@ -16,6 +17,7 @@ from napari_pisam.widgets.segment_widget import SegmentWidget
 from napari_pisam.widgets.workspace import STATE_VARIABLE
 from tests.session.discs import DiscEngine
 from tests.widgets.hands import Hands, until
+from tests.widgets.paper import Paper
 
 Opener = Callable[..., Hands]
 
@@ -58,3 +60,16 @@ def open_panel(make_napari_viewer: Any) -> Iterator[Opener]:
 def hands(open_panel: Opener) -> Hands:
     """The panel over an image of 200 x 300 pixels."""
     return open_panel()
+
+
+@pytest.fixture
+def paper(qtbot: Any) -> Paper:
+    """A window that was painted, and of which nothing is left to be."""
+    made = Paper()
+    qtbot.addWidget(made)
+    made.show()
+    until(lambda: "painted" in made.seen, "the first picture")
+    for _ in range(10):
+        QApplication.processEvents()
+    made.seen.clear()
+    return made

@@ -5,50 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from qtpy.QtCore import QTimer
-from qtpy.QtGui import QPaintEvent
-from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_pisam.widgets.pacer import Pacer
 from napari_pisam.widgets.pacing import at_once
 from tests.widgets.hands import until
-
-
-class Paper(QWidget):
-    """Notes each time that it is painted."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[str] = []
-
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802 - Qt's name
-        """See Qt."""
-        self.seen.append("painted")
-
-    def steps(self, name: str = "step") -> Iterator[None]:
-        """Each changes what is to be seen."""
-        for number in range(3):
-            self.seen.append(f"{name} {number}")
-            self.update()
-            yield
-
-
-@pytest.fixture
-def paper(qtbot: Any) -> Paper:
-    """A window that was painted, and of which nothing is left to be."""
-    made = Paper()
-    qtbot.addWidget(made)
-    made.show()
-    until(lambda: "painted" in made.seen, "the first picture")
-    for _ in range(10):
-        QApplication.processEvents()
-    made.seen.clear()
-    return made
+from tests.widgets.paper import Paper
 
 
 def test_what_a_piece_changes_is_painted_before_the_next_begins(paper: Paper) -> None:
-    Pacer()(paper.steps())
+    pacer = Pacer()
+    pacer(paper.steps())
     assert paper.seen == ["step 0"], "the first piece is done at once, the others are not"
     until(lambda: paper.seen.count("painted") == 3, "three pictures")
     assert paper.seen == ["step 0", "painted", "step 1", "painted", "step 2", "painted"]
@@ -68,8 +35,13 @@ def test_two_works_take_turns_and_no_two_pieces_share_a_picture(paper: Paper) ->
 def test_what_is_begun_in_the_turn_of_a_piece_is_painted_before_that_piece(paper: Paper) -> None:
     """As a key does that is pressed while pieces wait: its picture is not theirs too."""
     pacer = Pacer()
+    turn, next_turn = QTimer(paper), QTimer(paper)
+    for clock in (turn, next_turn):
+        clock.setSingleShot(True)
     # Two turns from now, just before the first work's second piece.
-    QTimer.singleShot(0, lambda: QTimer.singleShot(0, lambda: pacer(paper.steps("key"))))
+    turn.timeout.connect(lambda: next_turn.start(0))
+    next_turn.timeout.connect(lambda: pacer(paper.steps("key")))
+    turn.start(0)
     pacer(paper.steps("a"))
     until(lambda: "a 1" in paper.seen, "the second piece")
     assert paper.seen[:5] == ["a 0", "painted", "key 0", "painted", "a 1"]
@@ -80,7 +52,8 @@ def test_the_window_listens_between_two_pieces(paper: Paper) -> None:
     clock = QTimer()
     clock.timeout.connect(lambda: ticks.append("heard"))
     clock.start(0)
-    Pacer()(paper.steps())
+    pacer = Pacer()
+    pacer(paper.steps())
     until(lambda: paper.seen.count("painted") == 3, "three pictures")
     clock.stop()
     for number in (1, 2):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from qtpy.QtCore import QTimer
 
@@ -14,40 +14,40 @@ class Pacer:
     """Does the first piece of a work now, and all others one between two pictures of the window.
 
     Several works take turns. Drawing the window never shares a turn of the loop with a piece.
+    picture_waits: whether one was put off, see `pictures`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, picture_waits: Callable[[], bool] = lambda: False) -> None:
+        self._picture_waits = picture_waits
         self._waiting: deque[Iterator[None]] = deque()
-        self._begun = False
+        self._changed = False
+        # With each of its ticks the loop has turned once; a call that is queued in Qt, as a single
+        # shot of no time is, comes before mouse and keys.
+        self._clock = QTimer()
+        self._clock.setSingleShot(True)
+        self._clock.timeout.connect(lambda: self._turn())
 
     def __call__(self, steps: Iterator[None]) -> None:
         """Begin a work."""
         if next(steps, DONE) is not DONE:
             self._waiting.append(steps)
-            self._begun = True
+            self._changed = True
             if len(self._waiting) == 1:
-                self._go_on_after_drawing()
+                self._clock.start(0)
 
-    def _go_on_after_drawing(self) -> None:
-        # A clock holds no method's object, but a function's.
-        QTimer.singleShot(0, lambda: self._draw_first())
-
-    def _draw_first(self) -> None:
-        # What a piece has changed is drawn in the turn between the two.
-        self._begun = False
-        QTimer.singleShot(0, lambda: self._piece())
-
-    def _piece(self) -> None:
-        if self._begun:
-            # What was begun in that turn has changed something after the turn's drawing.
-            self._go_on_after_drawing()
+    def _turn(self) -> None:
+        if self._changed or self._picture_waits():
+            # What a piece has changed is drawn in this turn.
+            self._changed = False
+            self._clock.start(0)
             return
-        # It counts as waiting while it is done, so that what it begins makes no clock of its own.
+        # It counts as waiting while it is done, so that what it begins starts no clock.
         steps = self._waiting[0]
         try:
             if next(steps, DONE) is not DONE:
                 self._waiting.append(steps)
         finally:
             self._waiting.popleft()
+            self._changed = True
             if self._waiting:
-                self._go_on_after_drawing()
+                self._clock.start(0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +72,8 @@ class SegmentWidget(QWidget):
 
     def __init__(self, napari_viewer: Viewer, *, engine: Answers | None = None) -> None:
         super().__init__()
-        self._when_free, self._when_drawn = Pacer(), Pacer()
+        pacers = (Pacer(picture_waits=lambda: self._ending.picture_waits) for _ in range(2))
+        self._when_free, self._when_drawn = pacers
         self.work = Workspace(napari_viewer, keys=chosen_keys(), when_free=self._when_free)
         self.session, self.bridge = self.work.session, self.work.bridge
         self.panel = Panel(self.work.keys)
@@ -201,7 +201,7 @@ class SegmentWidget(QWidget):
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
         """See Qt; only now is it known which window the panel is in, and on which screen."""
-        self._ending.window = weakref.ref(self.window())
+        self._ending.watch(self)
         self.bridge.display.pixel_ratio = self.devicePixelRatioF()
         super().showEvent(event)
 
