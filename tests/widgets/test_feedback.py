@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
@@ -14,7 +16,9 @@ from napari_pisam.prompts import Click
 from napari_pisam.session.answer import Answer
 from napari_pisam.session.journal import read_journal
 from napari_pisam.session.plane import Ask
+from napari_pisam.session.relief import EDGE, STEP
 from napari_pisam.widgets import banner
+from napari_pisam.widgets.colours import DOUBT, rgba
 from napari_pisam.widgets.preview_layers import PREVIEW
 from napari_pisam.widgets.workspace import Workspace
 from tests.session.discs import DiscEngine
@@ -278,3 +282,37 @@ def test_the_layer_list_is_not_painted_with_the_pictures_of_click_mask_and_keep(
     hands.click(60, 200)
     hands.wait()
     assert "points" in seen[: seen.index("layer list")]
+
+
+class Doubting(DiscEngine):
+    """Tosses a coin all along the edge, some pixels to both sides."""
+
+    def answer(self, ask: Ask) -> Generator[str, None, Answer]:
+        answer = yield from super().answer(ask)
+        near_the_edge = np.abs(answer.relief.astype(float) - EDGE) < 6 * STEP
+        return replace(answer, doubt=np.where(near_the_edge, 255, 0).astype(np.uint8))
+
+
+def test_where_the_model_doubts_is_seen_over_the_outline(open_panel: Opener) -> None:
+    hands = open_panel(engine=Doubting())
+    hands.click(60, 80)
+    hands.wait()
+    answer = hands.widget.answer
+    assert answer is not None
+    spot = hands.at(answer.mask.y - 0.5, 80)
+
+    def seen() -> NDArray[np.float64]:
+        QApplication.processEvents()
+        picture = hands.viewer.screenshot(canvas_only=True, flash=False)
+        shown: NDArray[np.float64] = picture[spot.y(), spot.x(), :3] / 255
+        return shown
+
+    before = seen()
+    hands.press(Qt.Key.Key_U)
+    hands.wait()
+    over = seen()
+    assert np.abs(over - rgba(DOUBT, 1)[:3]).max() < 0.15
+    assert np.abs(over - before).max() > 0.2
+    hands.press(Qt.Key.Key_U)
+    hands.wait()
+    assert np.abs(seen() - before).max() < 0.02

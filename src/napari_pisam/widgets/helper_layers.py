@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
 MAKERS: dict[str, Callable[[Image], Layer]] = {
-    UNSURE: lambda image: new_preview_layer(UNSURE, image),
     PREVIEW: lambda image: new_preview_layer(PREVIEW, image),
+    UNSURE: lambda image: new_preview_layer(UNSURE, image),
     BOX: new_box_layer,
     PROMPTS: lambda image: new_points_layer(PROMPTS, image),
     CORRECTIONS: lambda image: new_points_layer(CORRECTIONS, image),
@@ -67,7 +67,7 @@ class HelperLayers:
         return unlisted(*self._layers.values())
 
     def _place_of(self, role: str) -> int:
-        """On top of everything, but doubt below the mask, and both and boxes below the points."""
+        """On top of everything, the mask below its doubt, and both and boxes below the points."""
         above = ORDER[ORDER.index(role) + 1 :]
         layers = list(self._viewer.layers)
         places = [i for i, found in enumerate(layers) if self._role_held(found) in above]
