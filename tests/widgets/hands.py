@@ -18,6 +18,8 @@ from napari_pisam.widgets.segment_widget import SegmentWidget
 QTest: Any = _QTest
 
 PATIENCE_SECONDS = 120.0
+# napari takes a move in only 5 ms after the one before; no hand lets a button go sooner.
+REST_SECONDS = 0.01
 
 
 def until(condition: Callable[[], bool], what: str = "it") -> None:
@@ -74,7 +76,9 @@ class Hands:
         while not (there or come) and time.monotonic() < end:
             QApplication.processEvents()
             time.sleep(0.002)
-        QApplication.processEvents()
+        rested = time.monotonic() + REST_SECONDS
+        while time.monotonic() < rested:
+            QApplication.processEvents()
         moved.disconnect(note)
 
     def click(
