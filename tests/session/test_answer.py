@@ -101,6 +101,32 @@ def test_a_doubtful_place_is_the_image_pixel_under_the_models(
     assert abs(place.x - (window.x - 0.5 + (column + 0.5) * own)) < 1e-9
 
 
+def hats(window: Window, lattice: Lattice, axis: int) -> NDArray[np.float64]:
+    """How much each pixel of the model's output counts, written down in full: (count, SIDE)."""
+    origin = (window.y, window.x)[axis]
+    own = window.height / SIDE
+    centres = lattice.starts[axis] + (np.arange(lattice.counts[axis]) + 0.5) * lattice.steps[axis]
+    places = np.clip((centres - origin + 0.5) / own - 0.5, 0, SIDE - 1)
+    reach = max(lattice.steps[axis] / own, 1.0)
+    full = np.maximum(1 - np.abs(np.arange(SIDE) - places[:, None]) / reach, 0)
+    hat: NDArray[np.float64] = full / full.sum(1, keepdims=True)
+    return hat
+
+
+@settings(deadline=None)
+@given(y=st.integers(-400, 99), x=st.integers(-400, 129), length=st.integers(8, 500))
+def test_a_picture_on_its_lattice_is_the_weighted_mean_of_the_pixels_near_each_of_its_own(
+    y: int, x: int, length: int
+) -> None:
+    window = Window(y, x, length, length)
+    lattice = Lattice.over(window, SIDE, (HEIGHT, WIDTH))
+    assume(lattice is not None)
+    assert lattice is not None
+    pixels = np.random.default_rng(length).integers(0, 256, (SIDE, SIDE)).astype(np.uint8)
+    expected = hats(window, lattice, 0) @ pixels @ hats(window, lattice, 1).T
+    assert np.abs(lattice.sampled(pixels, window) - expected).max() <= 0.51
+
+
 @settings(deadline=None)
 @given(
     y=st.integers(-400, 99),

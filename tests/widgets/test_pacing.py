@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
 
 from napari_pisam.widgets.pacer import Pacer
 from napari_pisam.widgets.pacing import at_once
@@ -45,6 +46,17 @@ def test_what_is_begun_in_the_turn_of_a_piece_is_painted_before_that_piece(paper
     pacer(paper.steps("a"))
     until(lambda: "a 1" in paper.seen, "the second piece")
     assert paper.seen[:5] == ["a 0", "painted", "key 0", "painted", "a 1"]
+
+
+def test_while_a_picture_is_put_off_no_piece_is_done(paper: Paper) -> None:
+    put_off = [True]
+    pacer = Pacer(picture_waits=lambda: put_off[0])
+    pacer(paper.steps())
+    for _ in range(20):
+        QApplication.processEvents()
+    assert paper.seen == ["step 0", "painted"]
+    put_off[0] = False
+    until(lambda: "step 2" in paper.seen, "the last step")
 
 
 def test_the_window_listens_between_two_pieces(paper: Paper) -> None:

@@ -20,7 +20,7 @@ class Pacer:
     def __init__(self, *, picture_waits: Callable[[], bool] = lambda: False) -> None:
         self._picture_waits = picture_waits
         self._waiting: deque[Iterator[None]] = deque()
-        self._changed = False
+        self._begun = False
         # With each of its ticks the loop has turned once; a call that is queued in Qt, as a single
         # shot of no time is, comes before mouse and keys.
         self._clock = QTimer()
@@ -31,14 +31,14 @@ class Pacer:
         """Begin a work."""
         if next(steps, DONE) is not DONE:
             self._waiting.append(steps)
-            self._changed = True
+            self._begun = True
             if len(self._waiting) == 1:
                 self._clock.start(0)
 
     def _turn(self) -> None:
-        if self._changed or self._picture_waits():
-            # What a piece has changed is drawn in this turn.
-            self._changed = False
+        if self._begun or self._picture_waits():
+            # What has changed is drawn first, also where the window was not asked to yet.
+            self._begun = False
             self._clock.start(0)
             return
         # It counts as waiting while it is done, so that what it begins starts no clock.
@@ -48,6 +48,5 @@ class Pacer:
                 self._waiting.append(steps)
         finally:
             self._waiting.popleft()
-            self._changed = True
             if self._waiting:
                 self._clock.start(0)
