@@ -79,6 +79,8 @@ class Hands:
         rested = time.monotonic() + REST_SECONDS
         while time.monotonic() < rested:
             QApplication.processEvents()
+        # All of that time may have gone into one picture.
+        QApplication.processEvents()
         moved.disconnect(note)
 
     def click(
