@@ -289,6 +289,15 @@ def test_a_session_that_ended_is_offered_and_restored(open_panel: Opener) -> Non
     assert second.widget.answer is not None
 
 
+def test_one_object_is_offered_as_one(open_panel: Opener) -> None:
+    first = open_panel(show=False)
+    click(first, 60, 80)
+    first.widget.keep()
+    restore = open_panel(show=False).widget.panel.restore
+    until(lambda: not restore.isHidden(), "the offer to restore")
+    assert restore.text().startswith("Restore 1 object of ")
+
+
 def test_two_viewers_share_a_layer_and_stay_apart(open_panel: Opener) -> None:
     # Not shown: vispy's canvases fail to draw what another one has removed.
     first, second = open_panel(show=False), open_panel(show=False)

@@ -19,6 +19,7 @@ from napari_pisam.widgets.busy import BusyBar
 from napari_pisam.widgets.ending import Ending
 from napari_pisam.widgets.keys_panel import chosen_keys
 from napari_pisam.widgets.model_loading import engine_for
+from napari_pisam.widgets.object_table import count_of
 from napari_pisam.widgets.pacer import Pacer
 from napari_pisam.widgets.panel import Panel
 from napari_pisam.widgets.prompt_layers import CORRECTIONS, PROMPTS
@@ -294,7 +295,7 @@ class SegmentWidget(QWidget):
             return
         self._earlier = found
         when = time.strftime("%d %b, %H:%M", time.localtime(found.written))
-        self.panel.restore.setText(f"Restore {len(found.objects)} objects of {when}")
+        self.panel.restore.setText(f"Restore {count_of(found.objects)} of {when}")
         self.panel.restore.setVisible(True)
 
     def _on_restore(self) -> None:
