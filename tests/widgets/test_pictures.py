@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,8 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 from napari_pisam.widgets import pictures
 from napari_pisam.widgets.pacer import Pacer
 from napari_pisam.widgets.pictures import Pictures, top_window
+from napari_pisam.widgets.segment_widget import SegmentWidget
+from tests.session.discs import DiscEngine
 from tests.widgets.conftest import Opener
 from tests.widgets.hands import PATIENCE_SECONDS, until
 from tests.widgets.paper import Paper
@@ -190,3 +194,23 @@ def test_a_floating_panel_watches_the_viewer_and_gives_it_back_when_it_is_closed
     assert window.findChildren(Pictures) == []
     names = [layer.name for layer in hands.viewer.layers]
     assert not [name for name in names if name.startswith("Pi-SAM")]
+
+
+def test_a_viewer_may_be_closed_while_a_picture_of_it_is_put_off(make_napari_viewer: Any) -> None:
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(np.zeros((50, 60)))
+    widget = SegmentWidget(viewer, engine=DiscEngine())
+    viewer.window.add_dock_widget(widget)
+    widget.wait_idle()
+    ending, window = widget._ending, viewer.window._qt_window
+    window.update()
+    QCoreApplication.sendPostedEvents()
+    assert ending.picture_waits
+    viewer.close()
+    del widget, window
+    for _ in range(5):
+        QApplication.processEvents()
+        gc.collect()
+    ending.end()
+    assert not ending.picture_waits
+    assert ending._runner.close(10)

@@ -36,13 +36,14 @@ class Pictures(QObject):
         window.installEventFilter(self)
 
     def end(self) -> None:
-        """Leave the window alone; what was put off is done now."""
-        window = self.parent()
-        if window is not None:
-            window.removeEventFilter(self)
+        """Leave the window alone; what was put off is done now if it is still to be seen."""
         self._clock.stop()
-        if self.waiting:
-            self._draw()
+        window = self.parent()
+        if isinstance(window, QWidget):
+            window.removeEventFilter(self)
+            # One that is going, which may be why it ends, is hidden by then.
+            if self.waiting and window.isVisible():
+                self._draw()
         self.setParent(None)
         self.deleteLater()
 
