@@ -159,9 +159,9 @@ class Clicker:
         self._canvas._scene_canvas.events.draw.connect(self._on_draw)
 
     def _on_changed(self) -> None:
-        running = self._widget.session.running
-        if running is not None and running.settled and running.answer is not self._fresh:
-            self._fresh, self._answered = running.answer, time.perf_counter()
+        active = self._widget.session.active_object
+        if active is not None and active.settled and active.answer is not self._fresh:
+            self._fresh, self._answered = active.answer, time.perf_counter()
 
     def _on_draw(self, event: Any) -> None:
         self._drawn = time.perf_counter()
@@ -228,7 +228,7 @@ def tissue_and_places() -> tuple[Any, Any]:
     from scipy import ndimage
 
     from napari_pisam import Window
-    from napari_pisam.images.synthetic import SyntheticTissue
+    from napari_pisam.datasets.synthetic import SyntheticTissue
 
     region = SyntheticTissue(SIDE, SIDE, pitch=80).region(Window(0, 0, SIDE, SIDE))
     labels = np.unique(region.nuclei)[1:]
@@ -266,7 +266,7 @@ def opened_widget(viewer: Any, seen: Fluency) -> tuple[Any, Any]:
     """Choose the widget as from the menu and wait for its picture, by the clock: dock, widget."""
     from qtpy.QtWidgets import QApplication
 
-    import napari_pisam.widgets.segment_widget  # noqa: F401 - a warm import
+    import napari_pisam.widgets.segment_dock.segment_widget  # noqa: F401 - a warm import
 
     QApplication.processEvents()
     begun = time.perf_counter()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import tifffile
 
+from napari_pisam.datasets.synthetic import SyntheticTissue
 from napari_pisam.geometry import Window
-from napari_pisam.images.synthetic import SyntheticTissue
 
 SIDE = 102_400
 """Of the image: 21 GB in 16 bits."""

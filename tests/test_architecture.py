@@ -24,6 +24,9 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 QT = {"PyQt5", "PyQt6", "PySide2", "PySide6", "qtpy", "superqt"}
 VIEWER = QT | {"napari", "magicgui", "vispy"}
 FORBIDDEN = {
+    "datasets": VIEWER | {"torch"},
+    "jobs": VIEWER | {"numpy", "torch"},
+    "masks": VIEWER | {"torch"},
     "prompts": VIEWER | {"scipy", "torch"},
     "geometry": VIEWER | {"torch"},
     "metrics": VIEWER | {"torch"},

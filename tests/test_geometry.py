@@ -16,7 +16,8 @@ from napari_pisam.geometry import (
     square_window,
     tile_grid,
 )
-from napari_pisam.prompts import Box, Click, PlacedMask, Prompt
+from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.prompts import Box, Click, Prompt
 
 windows = st.builds(
     Window, st.integers(-50, 50), st.integers(-50, 50), st.integers(1, 90), st.integers(1, 90)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.metrics import boundary_iou, boundary_width, covered, iou, noc
-from napari_pisam.prompts import PlacedMask
 
 # Other work on the machine may make a single example slow.
 quick = settings(deadline=None, max_examples=50)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from napari_pisam.prompts import Box, Click, PlacedMask, Prompt
+from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.prompts import Box, Click, Prompt
 
 masks = arrays(np.bool_, st.tuples(st.integers(0, 7), st.integers(0, 9)))
 places = st.tuples(st.integers(-9, 14), st.integers(-9, 14))

@@ -13,8 +13,9 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from napari_pisam.geometry import Window
+    from napari_pisam.masks.placed import PlacedMask
     from napari_pisam.predict.predictor import MaskResult, Predictor, load_predictor
-    from napari_pisam.prompts import Box, Click, PlacedMask, Prompt
+    from napari_pisam.prompts import Box, Click, Prompt
 
 __version__ = "0.1.0"
 
@@ -34,7 +35,7 @@ _HOME_OF_NAME = {
     "Box": "prompts",
     "Click": "prompts",
     "MaskResult": "predict.predictor",
-    "PlacedMask": "prompts",
+    "PlacedMask": "masks.placed",
     "Predictor": "predict.predictor",
     "Prompt": "prompts",
     "Window": "geometry",

@@ -14,7 +14,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pisam.prompts import Box, Click, PlacedMask, Prompt
+from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.prompts import Box, Click, Prompt
 
 
 @dataclass(frozen=True, slots=True)

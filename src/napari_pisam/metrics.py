@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_pisam.geometry import Window
-from napari_pisam.prompts import PlacedMask
+from napari_pisam.masks.placed import PlacedMask
 
 Mask = NDArray[np.bool_] | PlacedMask
 

@@ -14,7 +14,7 @@ from napari_pisam.cli.opened import OpenImage, _middles, paint
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.labels import read_image
 from napari_pisam.images.source import PyramidSource
-from napari_pisam.prompts import PlacedMask
+from napari_pisam.masks.placed import PlacedMask
 
 
 @given(length=st.integers(1, 5000), factor=st.floats(1, 70))

@@ -14,10 +14,11 @@ from PIL import Image
 from napari_pisam.geometry import Window, prompt_centre, square_window
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ImageSource
-from napari_pisam.predict.looks import LookPolicy
+from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.predict.predictor import Predictor
 from napari_pisam.predict.results import MaskResult
-from napari_pisam.prompts import PlacedMask, Prompt
+from napari_pisam.predict.window_search import LookPolicy
+from napari_pisam.prompts import Prompt
 
 Labels = NDArray[np.uint8]
 

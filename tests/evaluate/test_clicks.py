@@ -16,12 +16,13 @@ from napari_pisam.evaluate.clicks import (
 )
 from napari_pisam.geometry import Window
 from napari_pisam.images.source import ArraySource
+from napari_pisam.jobs import finish
+from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.metrics import iou
 from napari_pisam.model.config import config_of
 from napari_pisam.model.pisam import PiSam
-from napari_pisam.predict.finishing import finish
 from napari_pisam.predict.predictor import Predictor
-from napari_pisam.prompts import Box, Click, PlacedMask, Prompt
+from napari_pisam.prompts import Box, Click, Prompt
 from napari_pisam.simulate import next_correction
 from tests.evaluate.seer import Labels, Seer, seer, squares
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_pisam.datasets.labelled import LabelledDataError, SourceConfig, find_pairs
 from napari_pisam.evaluate.dis import (
     DisMeasures,
     DisReport,
@@ -18,7 +19,6 @@ from napari_pisam.evaluate.dis import (
     squeezed_box,
 )
 from napari_pisam.evaluate.run import Progress
-from napari_pisam.images.labelled import LabelledDataError, SourceConfig, find_pairs
 from napari_pisam.model.config import config_of
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.predict.predictor import Predictor

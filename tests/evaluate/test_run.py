@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from napari_pisam.datasets.labelled import LabelledDataError, SourceConfig, find_pairs, load_sources
 from napari_pisam.evaluate.clicks import ClickProtocol
 from napari_pisam.evaluate.report import ClickReport
 from napari_pisam.evaluate.run import Progress, evaluate, measure
 from napari_pisam.evaluate.subset import choose, image_name
-from napari_pisam.images.labelled import LabelledDataError, SourceConfig, find_pairs, load_sources
-from napari_pisam.predict.finishing import finish
+from napari_pisam.jobs import finish
 from tests.evaluate.seer import Seer, seer, squares, write_source
 
 SIDE = 30

@@ -11,8 +11,8 @@ import pytest
 from napari_pisam import Box, Prompt, Window
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ArraySource
+from napari_pisam.jobs import finish
 from napari_pisam.predict.cache import EmbeddingCache, EmbeddingKey
-from napari_pisam.predict.finishing import finish
 from napari_pisam.predict.predictor import Predictor
 from napari_pisam.predict.request import PredictRequest, process
 from tests.predict.conftest import toy_model

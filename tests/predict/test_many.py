@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from napari_pisam import Box, Click, PlacedMask, Prompt
-from napari_pisam.predict import decoding
+from napari_pisam.predict import prompt_decoder as decoding
 from napari_pisam.predict.predictor import Predictor
 from tests.predict.conftest import toy_model
 

@@ -18,9 +18,9 @@ from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ImageError
 from napari_pisam.model.deform import Region
 from napari_pisam.predict.cache import EmbeddingCache
-from napari_pisam.predict.looks import Look, LookPolicy, extent_in, next_window, window_of
 from napari_pisam.predict.predictor import MaskResult, Predictor
 from napari_pisam.predict.request import PredictRequest, process
+from napari_pisam.predict.window_search import Look, LookPolicy, extent_in, next_window, window_of
 from tests.predict.conftest import toy_model
 
 INTENSITY = IntensityWindow((0.0,), (60_000.0,))
@@ -277,7 +277,7 @@ def test_after_idle_steps_a_first_correction_makes_the_object_feature_no_more(
     alone = Predictor(toy_model(again=False), name="toy-published", dtype="float32")
     expected = alone.predict(embedding, corrected).logits
     monkeypatch.setattr(
-        "napari_pisam.predict.decoding.answer_region", lambda *_: Region(4, 4, 5, 5)
+        "napari_pisam.predict.prompt_decoder.answer_region", lambda *_: Region(4, 4, 5, 5)
     )
     toy.predict(embedding, prompt)
     given_up = toy.ready_steps()

@@ -16,7 +16,7 @@ from napari_pisam.model.deform import Region
 from napari_pisam.model.loading import load_model
 from napari_pisam.model.policy import bf16_is_fast
 from napari_pisam.model.region import answer_region
-from napari_pisam.predict import decoding
+from napari_pisam.predict import prompt_decoder as decoding
 from napari_pisam.predict.predictor import MaskResult, Predictor
 from napari_pisam.predict.results import Embedding
 

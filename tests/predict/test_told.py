@@ -17,8 +17,8 @@ from napari_pisam.geometry import points_xy_unit
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import PyramidSource
 from napari_pisam.model.pisam import PiSam
-from napari_pisam.predict.decoding import MASK_LOGIT, mask_logits
 from napari_pisam.predict.predictor import Predictor
+from napari_pisam.predict.prompt_decoder import MASK_LOGIT, mask_logits
 from napari_pisam.predict.results import MaskResult
 from tests.predict.conftest import toy_model
 

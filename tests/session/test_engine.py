@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_pisam.geometry import Window
 from napari_pisam.images.intensity import IntensityWindow, intensity_window
 from napari_pisam.images.source import ArraySource, ImageSource
-from napari_pisam.predict.finishing import finish
+from napari_pisam.jobs import finish
 from napari_pisam.predict.predictor import Predictor
 from napari_pisam.prompts import Click, Prompt
 from napari_pisam.session import engine as engine_module

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_pisam.prompts import Click
-from napari_pisam.session.history import History, Running, Step
+from napari_pisam.session.history import ActiveObject, History, Step
 from tests.session.test_session import Desktop
 
 WEIGHT = 10
 
 
-def running(number: int) -> Running:
+def an_object(number: int) -> ActiveObject:
     answer: Any = SimpleNamespace(nbytes=WEIGHT, prompt=None)
-    return Running(number, answer=answer)
+    return ActiveObject(number, answer=answer)
 
 
 @given(count=st.integers(1, 12), room=st.integers(0, 12))
@@ -27,7 +27,7 @@ def test_the_newest_answers_are_kept_in_memory_and_the_oldest_forgotten_but_no_s
 ) -> None:
     history = History(max_bytes=room * WEIGHT)
     for number in range(count):
-        history.push(Step(number, "click", running(number), running(number + 1)))
+        history.push(Step(number, "click", an_object(number), an_object(number + 1)))
     done = history.done
     assert [step.id for step in done] == list(range(count))
     known = [step.before.answer is not None for step in done]
@@ -44,7 +44,7 @@ def test_undo_and_redo_go_along_the_line_one_step_at_a_time(moves: list[str]) ->
         if move == "push":
             line[at:] = [number]
             at += 1
-            history.push(Step(number, "click", Running(number), Running(number + 1)))
+            history.push(Step(number, "click", ActiveObject(number), ActiveObject(number + 1)))
         else:
             step = history.undo() if move == "undo" else history.redo()
             place = at - 1 if move == "undo" else at
@@ -56,8 +56,8 @@ def test_undo_and_redo_go_along_the_line_one_step_at_a_time(moves: list[str]) ->
 
 def test_going_back_to_a_forgotten_answer_asks_the_model_again() -> None:
     desktop = Desktop()
-    (desk,) = desktop.session.desks
-    desk.history = History(max_bytes=1)
+    (state,) = desktop.session.plane_states
+    state.history = History(max_bytes=1)
     for x in (50, 58, 66):
         desktop.session.click(Click(50, x, None))
     asked = desktop.asked

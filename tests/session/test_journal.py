@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_pisam.prompts import Box, Click, PlacedMask, Prompt
-from napari_pisam.session.book import BookEdit
+from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.prompts import Box, Click, Prompt
 from napari_pisam.session.journal import (
     JOURNALS_KEPT,
     SUFFIX,
@@ -21,7 +21,8 @@ from napari_pisam.session.journal import (
     restorable,
     tidy,
 )
-from napari_pisam.session.keeping import KeptObject, Overlap
+from napari_pisam.session.label_edit import KeptObject, Overlap
+from napari_pisam.session.objects import ObjectEdit
 from napari_pisam.session.options import Options
 from tests.session.test_session import HEIGHT, WIDTH, Desktop
 
@@ -33,7 +34,7 @@ def work(folder: Path) -> tuple[Desktop, Journal]:
     desktop = Desktop()
     journal = Journal(folder)
 
-    def write(edit: BookEdit) -> None:
+    def write(edit: ObjectEdit) -> None:
         journal.append(edit, IDENTITY)
 
     session = desktop.session
@@ -46,7 +47,7 @@ def work(folder: Path) -> tuple[Desktop, Journal]:
     session.options = Options(overlap=Overlap.OVERWRITE)
     session.set_box(Box(45, 30, 60, 70))
     session.keep()
-    session.remove(session.book.of("array")[0], desktop.canvas)
+    session.remove(session.registry.of("array")[0], desktop.store)
     session.undo()
     session.click(Click(100, 100, None))
     session.keep()
@@ -57,8 +58,8 @@ def test_replaying_a_journal_makes_the_labels_bit_for_bit(tmp_path: Path) -> Non
     desktop, journal = work(tmp_path)
     (restored,) = read_journal(journal.path)
     assert restored.identity == IDENTITY
-    assert np.array_equal(restored.labels(np.dtype(np.uint16)), desktop.canvas.labels)
-    kept = desktop.session.book.of("array")
+    assert np.array_equal(restored.labels(np.dtype(np.uint16)), desktop.store.labels)
+    kept = desktop.session.registry.of("array")
     assert {o.label for o in restored.objects} == {o.label for o in kept}
     by_label = {o.label: o for o in kept}
     for again in restored.objects:
@@ -92,7 +93,7 @@ def test_kept_objects_come_back_with_all_that_is_known_of_them(tmp_path: Path) -
     desktop, journal = Desktop(), Journal(tmp_path)
     session = desktop.session
 
-    def write(edit: BookEdit) -> None:
+    def write(edit: ObjectEdit) -> None:
         journal.append(edit, IDENTITY)
 
     session.written.connect(write)
@@ -109,7 +110,7 @@ def test_kept_objects_come_back_with_all_that_is_known_of_them(tmp_path: Path) -
     def known(kept: KeptObject) -> tuple[object, ...]:
         return tuple(getattr(kept, f.name) for f in fields(kept))
 
-    kept = session.book.of("array")
+    kept = session.registry.of("array")
     assert [known(o) for o in restored.objects] == [known(o) for o in kept]
     assert (kept[0].seconds, kept[0].object_size, kept[0].model) == (7.25, 31.5, "discs")
     assert kept[0].window is not None
@@ -118,11 +119,11 @@ def test_kept_objects_come_back_with_all_that_is_known_of_them(tmp_path: Path) -
 def test_each_object_is_on_the_disk_as_soon_as_it_is_kept(tmp_path: Path) -> None:
     desktop, journal = Desktop(), Journal(tmp_path)
 
-    def write(edit: BookEdit) -> None:
+    def write(edit: ObjectEdit) -> None:
         journal.append(edit, IDENTITY)
         # what another process would find if this one ended now
         (found,) = read_journal(journal.path)
-        assert np.array_equal(found.labels(np.dtype(np.uint16)), desktop.canvas.labels)
+        assert np.array_equal(found.labels(np.dtype(np.uint16)), desktop.store.labels)
 
     desktop.session.written.connect(write)
     for x in (40, 70, 100):
@@ -136,7 +137,7 @@ def test_of_several_journals_the_newest_that_ends_with_objects_is_offered(tmp_pa
         desktop, journal = Desktop(), Journal(tmp_path)
         journal.path = tmp_path / f"{name}0101-000000-00000000{SUFFIX}"
 
-        def write(edit: BookEdit, journal: Journal = journal) -> None:
+        def write(edit: ObjectEdit, journal: Journal = journal) -> None:
             journal.append(edit, IDENTITY)
 
         desktop.session.written.connect(write)

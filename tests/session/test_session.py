@@ -7,10 +7,11 @@ import pytest
 
 from napari_pisam.geometry import Window
 from napari_pisam.images.source import ArraySource
-from napari_pisam.prompts import Box, Click, PlacedMask, Prompt
-from napari_pisam.session.canvas import ArrayCanvas, CanvasError, LabelCanvas
-from napari_pisam.session.keeping import Cleaning, Overlap
-from napari_pisam.session.making import typical_of
+from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.prompts import Box, Click, Prompt
+from napari_pisam.session.commit import typical_of
+from napari_pisam.session.label_edit import Cleaning, Overlap
+from napari_pisam.session.label_store import ArrayLabelStore, LabelStore, LabelStoreError
 from napari_pisam.session.options import Options
 from napari_pisam.session.plane import Ask, ImagePlane, PlaneKey
 from napari_pisam.session.session import Session
@@ -28,15 +29,15 @@ class Desktop:
     """A session on an array, whose questions are answered by hand or at once."""
 
     def __init__(self, *, at_once: bool = True) -> None:
-        self.canvas = ArrayCanvas(np.zeros((2, HEIGHT, WIDTH), np.uint16))
+        self.store = ArrayLabelStore(np.zeros((2, HEIGHT, WIDTH), np.uint16))
         self.now = 0.0
-        self.session = Session(self.canvas, clock=lambda: self.now)
+        self.session = Session(self.store, clock=lambda: self.now)
         self.engine = DiscEngine()
         self.open: list[Ask] = []
-        self.said: list[tuple[str, str]] = []
+        self.message: list[tuple[str, str]] = []
         self.asked = 0
         self.session.asked.connect(self._ask)
-        self.session.said.connect(lambda level, text: self.said.append((level, text)))
+        self.session.message.connect(lambda level, text: self.message.append((level, text)))
         self.at_once = at_once
         self.session.look_at(plane())
 
@@ -53,16 +54,16 @@ class Desktop:
 
     @property
     def objects(self) -> list[int]:
-        return [o.label for o in self.session.book.of("array")]
+        return [o.label for o in self.session.registry.of("array")]
 
     @property
     def prompt(self) -> Prompt:
-        assert self.session.running is not None
-        return self.session.running.prompt
+        assert self.session.active_object is not None
+        return self.session.active_object.prompt
 
     def covers(self, y: float, x: float) -> bool:
-        assert self.session.running is not None
-        answer = self.session.running.answer
+        assert self.session.active_object is not None
+        answer = self.session.active_object.answer
         return answer is not None and answer.covers(Click(y, x))
 
 
@@ -92,14 +93,14 @@ def test_clicks_outside_the_image_are_told_and_ignored(desktop: Desktop) -> None
     desktop.session.click(Click(-3, 5, None))
     desktop.session.click(Click(5, WIDTH, None))
     assert desktop.prompt.empty
-    assert desktop.said == [("info", "That click is outside the image.")] * 2
+    assert desktop.message == [("info", "That click is outside the image.")] * 2
 
 
 def test_only_negative_points_ask_nothing(desktop: Desktop) -> None:
     desktop.session.click(Click(5, 5, False), prompt=True)
     assert desktop.asked == 0
     desktop.session.keep()
-    assert desktop.said[-1][1].startswith("There is nothing to keep yet")
+    assert desktop.message[-1][1].startswith("There is nothing to keep yet")
 
 
 def test_keep_writes_the_mask_and_the_next_click_starts_the_next_object(desktop: Desktop) -> None:
@@ -110,11 +111,11 @@ def test_keep_writes_the_mask_and_the_next_click_starts_the_next_object(desktop:
     session.click(Click(20, 120, None))
     session.keep()
     assert desktop.objects == [1, 2]
-    labels = desktop.canvas.labels
+    labels = desktop.store.labels
     assert labels[0, 50, 50] == 1
     assert labels[0, 20, 120] == 2
     assert not labels[1].any()
-    first = session.book.of("array")[0]
+    first = session.registry.of("array")[0]
     assert first.area == (labels == 1).sum()
     assert (first.seconds, first.clicks) == (4.0, 1)
 
@@ -129,8 +130,8 @@ def test_undo_and_redo_of_clicks_ask_nothing(desktop: Desktop) -> None:
         session.undo()
         seen.append(desktop.covers(50, 66))
     assert desktop.prompt == Prompt()
-    assert session.running is not None
-    assert session.running.answer is None
+    assert session.active_object is not None
+    assert session.active_object.answer is None
     for _ in range(3):
         session.redo()
     assert desktop.covers(50, 66)
@@ -148,17 +149,17 @@ def test_undo_of_a_kept_object_brings_it_back_with_its_clicks_and_its_label(
     session.click(Click(50, 50, None))
     session.keep()
     session.undo()
-    assert not desktop.canvas.labels.any()
+    assert not desktop.store.labels.any()
     assert desktop.objects == []
     assert desktop.covers(50, 50)
     session.click(Click(50, 64, None))
     session.keep()
     assert desktop.objects == [1]
-    assert desktop.canvas.labels[0, 50, 64] == 1
-    before = desktop.canvas.labels.copy()
+    assert desktop.store.labels[0, 50, 64] == 1
+    before = desktop.store.labels.copy()
     session.undo()
     session.redo()
-    assert np.array_equal(desktop.canvas.labels, before)
+    assert np.array_equal(desktop.store.labels, before)
     assert desktop.objects == [1]
 
 
@@ -176,7 +177,7 @@ def test_flip_turns_the_last_correction(desktop: Desktop) -> None:
     session.flip()
     session.click(Click(50, 50, None))
     session.flip()
-    assert [text for _, text in desktop.said] == ["There is no correction to flip yet."] * 2
+    assert [text for _, text in desktop.message] == ["There is no correction to flip yet."] * 2
     session.click(Click(50, 70, None))
     session.flip()
     assert desktop.prompt.corrections == (Click(50, 70, False),)
@@ -188,12 +189,12 @@ def test_finished_objects_are_protected_by_default(desktop: Desktop) -> None:
     for x in (50, 60):
         session.click(Click(50, x, None))
         session.keep()
-    assert desktop.canvas.labels[0, 50, 55] == 1
+    assert desktop.store.labels[0, 50, 55] == 1
     session.click(Click(50, 50, None))
     session.keep()
     assert desktop.objects == [1, 2]
-    assert desktop.said[-1][0] == "error"
-    assert "overwrite" in desktop.said[-1][1]
+    assert desktop.message[-1][0] == "error"
+    assert "overwrite" in desktop.message[-1][1]
     assert desktop.covers(50, 50), "an object that cannot be kept must not be lost"
 
 
@@ -203,11 +204,11 @@ def test_overwriting_shrinks_or_removes_what_lies_below_and_undo_restores_it(
     session = desktop.session
     session.click(Click(50, 50, None))
     session.keep()
-    area = session.book.of("array")[0].area
+    area = session.registry.of("array")[0].area
     session.options = Options(overlap=Overlap.OVERWRITE)
     session.click(Click(50, 60, None))
     session.keep()
-    assert session.book.of("array")[0].area == (desktop.canvas.labels == 1).sum() < area
+    assert session.registry.of("array")[0].area == (desktop.store.labels == 1).sum() < area
     session.set_box(Box(10, 10, 100, 100))
     session.keep()
     assert desktop.objects == [3]
@@ -216,7 +217,7 @@ def test_overwriting_shrinks_or_removes_what_lies_below_and_undo_restores_it(
     assert desktop.objects == [2, 1] or desktop.objects == [1, 2]
     session.undo()
     session.undo()
-    assert session.book.of("array")[0].area == area == (desktop.canvas.labels == 1).sum()
+    assert session.registry.of("array")[0].area == area == (desktop.store.labels == 1).sum()
 
 
 def test_cutting_out_removes_and_adds_nothing(desktop: Desktop) -> None:
@@ -227,8 +228,8 @@ def test_cutting_out_removes_and_adds_nothing(desktop: Desktop) -> None:
     session.click(Click(50, 50, None))
     session.keep()
     assert desktop.objects == [1]
-    assert desktop.canvas.labels[0, 50, 50] == 0
-    assert session.book.of("array")[0].area == (desktop.canvas.labels == 1).sum()
+    assert desktop.store.labels[0, 50, 50] == 0
+    assert session.registry.of("array")[0].area == (desktop.store.labels == 1).sum()
 
 
 def test_cleaning_happens_on_keeping(desktop: Desktop) -> None:
@@ -237,7 +238,7 @@ def test_cleaning_happens_on_keeping(desktop: Desktop) -> None:
     session.set_box(Box(30, 30, 80, 80))
     session.click(Click(100, 120, None))
     session.keep()
-    assert not desktop.canvas.labels[0, 100, 120]
+    assert not desktop.store.labels[0, 100, 120]
 
 
 def test_reopening_brings_the_prompts_back_and_keeping_replaces_the_object(
@@ -247,14 +248,14 @@ def test_reopening_brings_the_prompts_back_and_keeping_replaces_the_object(
     session.click(Click(50, 50, None))
     session.click(Click(50, 64, None))
     session.keep()
-    kept = session.book.of("array")[0]
+    kept = session.registry.of("array")[0]
     session.reopen(kept)
     assert desktop.prompt == kept.prompt
     session.click(Click(50, 50, None))
     session.keep()
     assert desktop.objects == [1]
-    assert desktop.canvas.labels[0, 50, 50] == 0
-    assert desktop.canvas.labels[0, 50, 64] == 1
+    assert desktop.store.labels[0, 50, 50] == 0
+    assert desktop.store.labels[0, 50, 64] == 1
 
 
 def test_reopening_needs_its_plane(desktop: Desktop) -> None:
@@ -262,32 +263,32 @@ def test_reopening_needs_its_plane(desktop: Desktop) -> None:
     session.click(Click(50, 50, None))
     session.keep()
     session.look_at(plane(index=1))
-    session.reopen(session.book.of("array")[0])
-    assert "another plane" in desktop.said[-1][1]
+    session.reopen(session.registry.of("array")[0])
+    assert "another plane" in desktop.message[-1][1]
 
 
 def test_refining_a_mask_replaces_the_label_it_came_from(desktop: Desktop) -> None:
     session = desktop.session
-    desktop.canvas.labels[0, 40:60, 40:60] = 7
+    desktop.store.labels[0, 40:60, 40:60] = 7
     session.refine(
-        PlacedMask(40, 40, np.ones((20, 20), np.bool_)), label=7, canvas=desktop.canvas.key
+        PlacedMask(40, 40, np.ones((20, 20), np.bool_)), label=7, store=desktop.store.key
     )
     session.click(Click(50, 70, None))
     session.keep()
     assert desktop.objects == [7]
-    assert desktop.canvas.labels[0, 50, 70] == 7
+    assert desktop.store.labels[0, 50, 70] == 7
 
 
 def test_removing_an_object_can_be_undone(desktop: Desktop) -> None:
     session = desktop.session
     session.click(Click(50, 50, None))
     session.keep()
-    session.remove(session.book.of("array")[0], desktop.canvas)
+    session.remove(session.registry.of("array")[0], desktop.store)
     assert desktop.objects == []
-    assert not desktop.canvas.labels.any()
+    assert not desktop.store.labels.any()
     session.undo()
     assert desktop.objects == [1]
-    assert desktop.canvas.labels[0, 50, 50] == 1
+    assert desktop.store.labels[0, 50, 50] == 1
 
 
 def test_stale_answers_are_ignored() -> None:
@@ -317,7 +318,7 @@ def test_keeping_does_not_wait_for_the_mask() -> None:
     assert desktop.objects == []
     desktop.deliver()
     assert desktop.objects == [1, 2, 3]
-    assert [int(desktop.canvas.labels[0, y, 50]) for y in (20, 60, 100)] == [1, 2, 3]
+    assert [int(desktop.store.labels[0, y, 50]) for y in (20, 60, 100)] == [1, 2, 3]
     session.undo()
     assert desktop.objects == [1, 2]
 
@@ -341,7 +342,7 @@ def test_a_failed_question_is_told_and_keeps_what_there_was() -> None:
     session.click(Click(50, 50, None))
     session.keep()
     session.fail(desktop.open.pop().id, "The model file is damaged: download it again.")
-    assert desktop.said == [("error", "The model file is damaged: download it again.")]
+    assert desktop.message == [("error", "The model file is damaged: download it again.")]
     assert not session.busy
     assert desktop.prompt.points == (Click(50, 50, True),)
     session.keep()
@@ -360,8 +361,8 @@ def test_each_plane_has_its_own_object_and_its_own_history(desktop: Desktop) -> 
     session.look_at(plane(index=0))
     assert desktop.covers(50, 50)
     session.keep()
-    assert desktop.canvas.labels[1, 30, 30] == 1
-    assert desktop.canvas.labels[0, 50, 50] == 2
+    assert desktop.store.labels[1, 30, 30] == 1
+    assert desktop.store.labels[0, 50, 50] == 2
 
 
 def test_new_pixels_or_another_model_ask_again(desktop: Desktop) -> None:
@@ -403,8 +404,8 @@ def test_the_typical_size_comes_from_objects_that_are_alike(desktop: Desktop) ->
     assert session.typical_size == 25
     session.options = Options(object_size=40.0)
     session.click(Click(20, 120, None))
-    assert session.running is not None
-    assert session.running.object_size == 40.0
+    assert session.active_object is not None
+    assert session.active_object.object_size == 40.0
 
 
 @pytest.mark.parametrize(
@@ -443,21 +444,21 @@ def test_a_reopened_object_goes_on_with_its_time_and_its_size(desktop: Desktop) 
     session.keep()
     session.options = Options()
     desktop.now = 100.0
-    session.reopen(session.book.of("array")[0])
-    assert session.running is not None
-    assert session.running.object_size == 40.0
+    session.reopen(session.registry.of("array")[0])
+    assert session.active_object is not None
+    assert session.active_object.object_size == 40.0
     desktop.now = 103.0
     session.keep()
-    (again,) = session.book.of("array")
+    (again,) = session.registry.of("array")
     assert (again.seconds, again.object_size) == (7.0, 40.0)
 
 
 def test_removing_an_object_leaves_what_others_have_painted_over_it(desktop: Desktop) -> None:
-    session, labels = desktop.session, desktop.canvas.labels
+    session, labels = desktop.session, desktop.store.labels
     session.click(Click(50, 50, None))
     session.keep()
     labels[0, 50, 48:52] = 9
-    session.remove(session.book.of("array")[0], desktop.canvas)
+    session.remove(session.registry.of("array")[0], desktop.store)
     assert np.unique(labels).tolist() == [0, 9]
     assert (labels[0, 50, 48:52] == 9).all()
 
@@ -469,28 +470,28 @@ def test_clicks_are_counted_whatever_they_said(desktop: Desktop) -> None:
     session.click(Click(80, 80, False), prompt=True)
     session.click(Click(45, 70, None))
     session.keep()
-    assert session.book.of("array")[0].clicks == 4
+    assert session.registry.of("array")[0].clicks == 4
 
 
 def test_labels_that_are_full_say_so_and_lose_nothing() -> None:
     desktop = Desktop()
-    desktop.canvas.labels = np.zeros((2, HEIGHT, WIDTH), np.uint8)
-    desktop.canvas.labels[1, 0, 0] = 255
+    desktop.store.labels = np.zeros((2, HEIGHT, WIDTH), np.uint8)
+    desktop.store.labels[1, 0, 0] = 255
     desktop.session.click(Click(50, 50, None))
     desktop.session.keep()
-    assert desktop.said[-1][0] == "error"
-    assert "255" in desktop.said[-1][1]
+    assert desktop.message[-1][0] == "error"
+    assert "255" in desktop.message[-1][1]
     assert desktop.covers(50, 50)
 
 
 def test_labels_that_refuse_lose_nothing(monkeypatch: pytest.MonkeyPatch, desktop: Desktop) -> None:
-    def refuse(*_: object) -> LabelCanvas:
-        raise CanvasError("The labels have another shape than the image.")
+    def refuse(*_: object) -> LabelStore:
+        raise LabelStoreError("The labels have another shape than the image.")
 
-    monkeypatch.setattr(desktop.canvas, "current", refuse)
+    monkeypatch.setattr(desktop.store, "current", refuse)
     desktop.session.click(Click(50, 50, None))
     desktop.session.keep()
-    assert desktop.said[-1] == ("error", "The labels have another shape than the image.")
+    assert desktop.message[-1] == ("error", "The labels have another shape than the image.")
     monkeypatch.undo()
     desktop.session.keep()
     assert desktop.objects == [1]
@@ -512,9 +513,9 @@ COMMANDS: list[Callable[[Session], None]] = [
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_without_an_image_every_command_is_harmless(command: Callable[[Session], None]) -> None:
-    session = Session(ArrayCanvas(np.zeros((1, 9, 9), int)))
+    session = Session(ArrayLabelStore(np.zeros((1, 9, 9), int)))
     command(session)
-    assert session.running is None
+    assert session.active_object is None
 
 
 def test_forgetting_an_image_drops_its_unfinished_objects_only(desktop: Desktop) -> None:
@@ -529,15 +530,15 @@ def test_forgetting_an_image_drops_its_unfinished_objects_only(desktop: Desktop)
 
 def test_an_object_kept_before_its_mask_goes_where_it_was_kept_though_its_image_is_gone() -> None:
     desktop = Desktop(at_once=False)
-    session, first = desktop.session, desktop.canvas
+    session, first = desktop.session, desktop.store
     session.click(Click(50, 50, None))
     session.keep()
-    desktop.canvas = ArrayCanvas(np.zeros((2, HEIGHT, WIDTH), np.uint16), key="other")
+    desktop.store = ArrayLabelStore(np.zeros((2, HEIGHT, WIDTH), np.uint16), key="other")
     session.look_at(plane("b"))
     session.forget_image("a")
     assert session.busy
     desktop.deliver()
     assert not session.busy
-    assert [o.label for o in session.book.of("array")] == [1]
+    assert [o.label for o in session.registry.of("array")] == [1]
     assert first.labels[0, 50, 50] == 1
-    assert not session.book.of("other")
+    assert not session.registry.of("other")

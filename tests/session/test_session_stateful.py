@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from napari_pisam.prompts import Box, Click
-from napari_pisam.session.keeping import Overlap
+from napari_pisam.session.label_edit import Overlap
 from napari_pisam.session.options import Options
 from tests.session.test_session import HEIGHT, WIDTH, Desktop, plane
 
@@ -59,16 +59,16 @@ class SessionMachine(RuleBasedStateMachine):
     @rule()
     def undo_then_redo_is_nothing(self) -> None:
         self.desktop.deliver()
-        labels, running = self.desktop.canvas.labels.copy(), self.session.running
+        labels, active = self.desktop.store.labels.copy(), self.session.active_object
         done = bool(self.session.can_undo)
         self.session.undo()
         if done and self.session.can_redo:
             self.session.redo()
             self.desktop.deliver()
-            assert np.array_equal(self.desktop.canvas.labels, labels)
-            assert running is not None
-            assert self.session.running is not None
-            assert self.session.running.prompt == running.prompt
+            assert np.array_equal(self.desktop.store.labels, labels)
+            assert active is not None
+            assert self.session.active_object is not None
+            assert self.session.active_object.prompt == active.prompt
 
     @rule(index=st.integers(0, 1))
     def look(self, index: int) -> None:
@@ -80,15 +80,15 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule(pick=st.integers(0, 30))
     def reopen(self, pick: int) -> None:
-        objects = self.session.book.of("array")
+        objects = self.session.registry.of("array")
         if objects:
             self.session.reopen(objects[pick % len(objects)])
 
     @rule(pick=st.integers(0, 30))
     def remove(self, pick: int) -> None:
-        objects = self.session.book.of("array")
+        objects = self.session.registry.of("array")
         if objects:
-            self.session.remove(objects[pick % len(objects)], self.desktop.canvas)
+            self.session.remove(objects[pick % len(objects)], self.desktop.store)
 
     @rule(newest_first=st.booleans())
     def deliver(self, newest_first: bool) -> None:
@@ -101,8 +101,8 @@ class SessionMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_list_is_what_the_labels_hold(self) -> None:
-        labels = self.desktop.canvas.labels
-        objects = self.session.book.of("array")
+        labels = self.desktop.store.labels
+        objects = self.session.registry.of("array")
         held: dict[int, int] = dict(
             zip(*np.unique(labels[labels > 0], return_counts=True), strict=True)
         )
@@ -119,9 +119,9 @@ class SessionMachine(RuleBasedStateMachine):
 
     @invariant()
     def a_settled_object_has_signs_only(self) -> None:
-        running = self.session.running
-        if running is not None and running.settled:
-            assert all(c.positive is not None for c in running.prompt.corrections)
+        active = self.session.active_object
+        if active is not None and active.settled:
+            assert all(c.positive is not None for c in active.prompt.corrections)
 
 
 SessionMachine.TestCase.settings = settings(

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from napari_pisam.images.labelled import SourceConfig
+from napari_pisam.datasets.labelled import SourceConfig
 from napari_pisam.train.config import TrainConfig
 
 DISCS = SourceConfig("discs", "images", "masks", validation="^3$")

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_pisam.images.labelled import LabelledDataError, LabelledObject, LabelMap, find_pairs
+from napari_pisam.datasets.labelled import LabelledDataError, LabelledObject, LabelMap, find_pairs
 from napari_pisam.train import crops
 from napari_pisam.train.batches import StepBatch, StepDataset
 from napari_pisam.train.crops import WHOLE_PAD, CropSampler, CropStyle, draw_window

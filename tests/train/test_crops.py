@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from napari_pisam.datasets.labelled import LabelledImage, find_pairs
 from napari_pisam.geometry import Window
-from napari_pisam.images.labelled import LabelledImage, find_pairs
-from napari_pisam.predict.looks import LIGHT_LOOKS
+from napari_pisam.predict.window_search import LIGHT_LOOKS
 from napari_pisam.train import crops
 from napari_pisam.train.augment import dihedral, mirrored, photometric
 from napari_pisam.train.crops import CropSampler, CropStyle, cut_crop, draw_fraction

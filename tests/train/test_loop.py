@@ -13,8 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
+from napari_pisam.datasets.labelled import SourceConfig
 from napari_pisam.images import labels
-from napari_pisam.images.labelled import SourceConfig
 from napari_pisam.model.checkpoint import read_state as read_state_of
 from napari_pisam.model.loading import load_model
 from napari_pisam.train import initial, stopping

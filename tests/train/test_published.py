@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_pisam.images.labelled import PUBLISHED, find_pairs, load_sources
+from napari_pisam.datasets.labelled import PUBLISHED, find_pairs, load_sources
 from napari_pisam.train.config import ConfigError, load_config
 from napari_pisam.train.loop import WEIGHTS
 from napari_pisam.train.run import Folders, train

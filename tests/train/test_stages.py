@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_pisam.images.labelled import find_pairs
+from napari_pisam.datasets.labelled import find_pairs
 from napari_pisam.model.config import config_of
 from napari_pisam.model.layers import normalise
 from napari_pisam.model.pisam import PiSam

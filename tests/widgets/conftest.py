@@ -11,10 +11,10 @@ import pytest
 from qtpy.QtCore import QSettings
 from qtpy.QtWidgets import QApplication
 
-from napari_pisam.widgets import keys_panel
-from napari_pisam.widgets.runner import Answers
-from napari_pisam.widgets.segment_widget import SegmentWidget
-from napari_pisam.widgets.workspace import STATE_VARIABLE
+from napari_pisam.widgets.qt.runner import Answers
+from napari_pisam.widgets.segment_dock import keys_panel
+from napari_pisam.widgets.segment_dock.segment_widget import SegmentWidget
+from napari_pisam.widgets.viewer.workspace import STATE_VARIABLE
 from tests.session.discs import DiscEngine
 from tests.widgets.hands import Hands, until
 from tests.widgets.paper import Paper

@@ -12,7 +12,7 @@ from qtpy.QtGui import QCursor
 from qtpy.QtTest import QTest as _QTest
 from qtpy.QtWidgets import QApplication
 
-from napari_pisam.widgets.segment_widget import SegmentWidget
+from napari_pisam.widgets.segment_dock.segment_widget import SegmentWidget
 
 # Its overloads take a widget; the canvas of a viewer has no type.
 QTest: Any = _QTest

@@ -11,8 +11,8 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_pisam.prompts import Click
 from napari_pisam.session.plane import Ask
-from napari_pisam.widgets import busy
-from napari_pisam.widgets.busy import BusyBar
+from napari_pisam.widgets.qt import busy
+from napari_pisam.widgets.qt.busy import BusyBar
 from tests.widgets.conftest import Opener
 from tests.widgets.hands import QTest, until
 
@@ -73,8 +73,8 @@ def test_quick_answers_one_after_the_other_make_no_bar(
     click()
     until(lambda: time.monotonic() > end, "the end of a second and a half")
     hands.wait()
-    assert session.running is not None
-    assert len(session.running.prompt.corrections) > 3
+    assert session.active_object is not None
+    assert len(session.active_object.prompt.corrections) > 3
     assert opened == []
 
 

@@ -1,4 +1,4 @@
-"""Real clicks and keys on a real canvas."""
+"""Real clicks and keys on a real store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_pisam.prompts import Click
-from napari_pisam.widgets.segment_widget import SegmentWidget
+from napari_pisam.widgets.segment_dock.segment_widget import SegmentWidget
 from tests.session.discs import DiscEngine
 from tests.widgets.hands import Hands, QTest, until
 
@@ -53,9 +53,9 @@ def hands(window: Hands) -> Hands:
 
 
 def prompt_of(hands: Hands) -> Any:
-    running = hands.widget.session.running
-    assert running is not None
-    return running.prompt
+    active_object = hands.widget.session.active_object
+    assert active_object is not None
+    return active_object.prompt
 
 
 def near(clicks: tuple[Click, ...], *places: tuple[float, float, bool]) -> bool:

@@ -17,10 +17,10 @@ from napari_pisam.session.answer import Answer
 from napari_pisam.session.journal import read_journal
 from napari_pisam.session.plane import Ask
 from napari_pisam.session.relief import EDGE, STEP
-from napari_pisam.widgets import banner
-from napari_pisam.widgets.colours import DOUBT, rgba
-from napari_pisam.widgets.preview_layers import PREVIEW
-from napari_pisam.widgets.workspace import Workspace
+from napari_pisam.widgets.segment_dock import banner
+from napari_pisam.widgets.viewer.colours import DOUBT, rgba
+from napari_pisam.widgets.viewer.preview_layers import PREVIEW
+from napari_pisam.widgets.viewer.workspace import Workspace
 from tests.session.discs import DiscEngine
 from tests.widgets.conftest import Opener
 from tests.widgets.hands import Hands, QTest

@@ -11,7 +11,7 @@ from qtpy.QtCore import Qt
 
 from napari_pisam.prompts import Click
 from napari_pisam.session.journal import read_journal
-from napari_pisam.widgets.object_table import ERASED, cell_of
+from napari_pisam.widgets.segment_dock.object_table import ERASED, cell_of
 from tests.widgets.conftest import Opener
 from tests.widgets.hands import Hands, until
 from tests.widgets.test_workspace import Late

@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt
 
 from napari_pisam.images.thinned import LARGE_SIDE
 from napari_pisam.prompts import Click
-from napari_pisam.widgets.large_labels import LayeredLabels, layered_of
+from napari_pisam.widgets.viewer.pyramid_store import LayeredLabels, layered_of
 from tests.widgets.conftest import Opener
 from tests.widgets.hands import Hands
 

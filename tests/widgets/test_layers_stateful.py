@@ -24,15 +24,15 @@ from hypothesis.stateful import (
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer, Points
 
+from napari_pisam.masks.packed import PackedMask
 from napari_pisam.prompts import Box, Click
-from napari_pisam.session.book import BookEdit
 from napari_pisam.session.journal import read_journal
-from napari_pisam.session.keeping import Cleaning, Overlap
+from napari_pisam.session.label_edit import Cleaning, Overlap
+from napari_pisam.session.objects import ObjectEdit
 from napari_pisam.session.options import Options
-from napari_pisam.session.packed import PackedMask
 from napari_pisam.session.plane import Ask
-from napari_pisam.widgets.prompt_layers import CORRECTIONS, PROMPTS, plane_clicks
-from napari_pisam.widgets.workspace import Workspace
+from napari_pisam.widgets.viewer.prompt_layers import CORRECTIONS, PROMPTS, plane_clicks
+from napari_pisam.widgets.viewer.workspace import Workspace
 from tests.session.discs import DiscEngine
 from tests.widgets.chances import HEIGHT, MAY_TAKE_AWAY, WEIGHTS, WIDTH, Chance, chances, names
 
@@ -41,7 +41,7 @@ EXAMPLES, STEPS = 20, 120
 
 def kept_in(work: Workspace) -> dict[Any, PackedMask]:
     """Every kept object by its labels, number and plane, with its mask."""
-    return {(o.canvas, o.label, o.index): o.mask for o in work.session.book.everywhere()}
+    return {(o.store, o.label, o.index): o.mask for o in work.session.registry.everywhere()}
 
 
 class LayersMachine(RuleBasedStateMachine):
@@ -54,7 +54,7 @@ class LayersMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.viewer, self.other = ViewerModel(), ViewerModel()
         self.engine = DiscEngine()
-        self.said: list[str] = []
+        self.message: list[str] = []
         self.open: list[Ask] = []
         self._open_workspace()
         self.elsewhere, self.open_elsewhere = self.work, self.open
@@ -67,10 +67,10 @@ class LayersMachine(RuleBasedStateMachine):
         self.open = []
         self.work.session.asked.connect(self.open.append)
         self.work.session.written.connect(self._count)
-        self.work.said.connect(lambda level, text: self.said.append(text))
+        self.work.message.connect(lambda level, text: self.message.append(text))
 
-    def _count(self, edit: BookEdit) -> None:
-        LayersMachine.objects += len(edit.come) > len(edit.gone)
+    def _count(self, edit: ObjectEdit) -> None:
+        LayersMachine.objects += len(edit.added) > len(edit.removed)
 
     @rule(name=names, chance=chances)
     def act(self, name: str, chance: Chance) -> None:
@@ -277,27 +277,27 @@ class LayersMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_kept_object_is_in_its_labels(self) -> None:
-        for kept in self.work.session.book.everywhere():
-            canvas = self.work.bridge.targets.find(kept.canvas)
-            assert canvas is not None
+        for kept in self.work.session.registry.everywhere():
+            store = self.work.bridge.targets.find(kept.store)
+            assert store is not None
             where = tuple(slice(None) if p is None else p for p in kept.index)
-            plane = np.asarray(canvas.layer.data[where])
+            plane = np.asarray(store.layer.data[where])
             placed = kept.mask.placed().in_image(*plane.shape)
             assert np.array_equal(plane == kept.label, placed)
 
     @invariant()
     def kept_labels_are_in_the_viewer_or_can_be_put_back(self) -> None:
         targets = self.work.bridge.targets
-        held = {targets.canvas_of(layer).key for layer in targets.layers()}
-        held |= {targets.canvas_of(layer).key for layer in targets.orphans}
-        assert {kept.canvas for kept in self.work.session.book.everywhere()} <= held
+        held = {targets.store_of(layer).key for layer in targets.layers()}
+        held |= {targets.store_of(layer).key for layer in targets.orphans}
+        assert {kept.store for kept in self.work.session.registry.everywhere()} <= held
 
     @invariant()
     def the_points_are_the_prompt(self) -> None:
         bridge, session = self.work.bridge, self.work.session
-        if session.plane is None or session.running is None:
+        if session.plane is None or session.active_object is None:
             return
-        prompt, index = session.running.prompt, session.plane.key.index
+        prompt, index = session.active_object.prompt, session.plane.key.index
         for role, clicks in ((PROMPTS, prompt.points), (CORRECTIONS, prompt.corrections)):
             layer = bridge.helpers.find(role)
             if layer is not None:
@@ -311,7 +311,7 @@ class LayersMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_is_said_is_a_sentence(self) -> None:
-        assert all("\n" not in text and text.endswith((".", "!")) for text in self.said)
+        assert all("\n" not in text and text.endswith((".", "!")) for text in self.message)
 
     def _journal_tells_what_was_kept(self) -> None:
         """After a crash at this moment every object would be offered again, pixel for pixel."""
@@ -319,7 +319,7 @@ class LayersMachine(RuleBasedStateMachine):
         path = self.work.journal.path
         for found in read_journal(path) if path.exists() else ():
             for o in found.objects:
-                told[o.canvas, o.label, o.index] = o.mask
+                told[o.store, o.label, o.index] = o.mask
         assert told == kept_in(self.work)
 
     def teardown(self) -> None:

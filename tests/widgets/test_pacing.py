@@ -8,8 +8,8 @@ from typing import Any
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
-from napari_pisam.widgets.pacer import Pacer
-from napari_pisam.widgets.pacing import at_once
+from napari_pisam.widgets.qt.pacer import Pacer
+from napari_pisam.widgets.viewer.pacing import at_once
 from tests.widgets.hands import until
 from tests.widgets.paper import Paper
 

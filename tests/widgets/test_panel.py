@@ -18,10 +18,10 @@ from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QCom
 
 from napari_pisam.prompts import Click
 from napari_pisam.session.answer import Answer
-from napari_pisam.session.keeping import Overlap
+from napari_pisam.session.label_edit import Overlap
 from napari_pisam.session.plane import Ask
-from napari_pisam.widgets.keys_panel import chosen_keys, to_napari, to_qt
-from napari_pisam.widgets.segment_widget import NEW_LABELS, SegmentWidget
+from napari_pisam.widgets.segment_dock.keys_panel import chosen_keys, to_napari, to_qt
+from napari_pisam.widgets.segment_dock.segment_widget import NEW_LABELS, SegmentWidget
 from tests.session.discs import DiscEngine
 from tests.widgets.conftest import Opener
 from tests.widgets.hands import Hands, QTest, until
@@ -143,9 +143,9 @@ def test_objects_are_listed_shown_corrected_and_deleted(hands: Hands) -> None:
     table.selectRow(1)
     widget.panel.reopen.click()
     hands.wait()
-    running = widget.session.running
-    assert running is not None
-    assert running.label == 1
+    active_object = widget.session.active_object
+    assert active_object is not None
+    assert active_object.label == 1
     widget.drop()
     hands.wait()
     table.selectRow(1)
@@ -227,9 +227,9 @@ def test_the_newest_click_wins(open_panel: Opener) -> None:
     engine.go.set()
     hands.wait()
     assert engine.begun <= 3
-    assert session.running is not None
-    assert len(session.running.prompt.corrections) == 4
-    assert session.running.settled
+    assert session.active_object is not None
+    assert len(session.active_object.prompt.corrections) == 4
+    assert session.active_object.settled
 
 
 def test_an_error_is_one_sentence_and_the_work_goes_on(open_panel: Opener) -> None:
@@ -360,7 +360,7 @@ import sys, numpy as np, napari
 viewer = napari.Viewer(show=False)
 viewer.add_image(np.zeros((64, 64), np.uint8))
 assert not [m for m in sys.modules if m.startswith("napari_pisam.")], "imported at the start"
-from napari_pisam.widgets import segment_widget
+from napari_pisam.widgets.segment_dock import segment_widget
 assert "torch" not in sys.modules
 """
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from qtpy.QtCore import QCoreApplication, QEventLoop, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
-from napari_pisam.widgets import pictures
-from napari_pisam.widgets.pacer import Pacer
-from napari_pisam.widgets.pictures import Pictures, top_window
-from napari_pisam.widgets.segment_widget import SegmentWidget
+from napari_pisam.widgets.qt import pictures
+from napari_pisam.widgets.qt.pacer import Pacer
+from napari_pisam.widgets.qt.pictures import Pictures, top_window
+from napari_pisam.widgets.segment_dock.segment_widget import SegmentWidget
 from tests.session.discs import DiscEngine
 from tests.widgets.conftest import Opener
 from tests.widgets.hands import PATIENCE_SECONDS, until

@@ -7,11 +7,12 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
-from napari_pisam.prompts import PlacedMask, Prompt
+from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.prompts import Prompt
 from napari_pisam.session.answer import Answer
 from napari_pisam.session.lattice import Lattice
 from napari_pisam.session.relief import EDGE, relief_of
-from napari_pisam.widgets.preview_layers import (
+from napari_pisam.widgets.viewer.preview_layers import (
     PREVIEW,
     clear_answer,
     new_preview_layer,

@@ -15,16 +15,17 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import notification_manager
 from npe2 import PluginManifest
 
+import napari_pisam
 from napari_pisam.geometry import Window
 from napari_pisam.images import thinned
 from napari_pisam.images.labels import write_labels
 from napari_pisam.images.source import ImageError, as_source
-from napari_pisam.widgets import reader
-from napari_pisam.widgets.image_plane import source_of
-from napari_pisam.widgets.reader import get_tiff_reader, get_zarr_reader, read_file
+from napari_pisam.widgets.files import reader
+from napari_pisam.widgets.files.reader import get_tiff_reader, get_zarr_reader, read_file
+from napari_pisam.widgets.viewer.image_plane import source_of
 from tests.images.stored_files import pattern, write_ngff, write_pyramid, write_slide
 
-MANIFEST = Path(reader.__file__).parents[1] / "napari.yaml"
+MANIFEST = Path(napari_pisam.__file__).parent / "napari.yaml"
 
 
 def layers(path: Path) -> list[Layer]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_pisam.widgets import refining
+from napari_pisam.widgets.viewer import refining
 from tests.widgets.conftest import Opener
 from tests.widgets.hands import Hands, QTest
 
@@ -19,9 +19,9 @@ def refined(hands: Hands, y: float, x: float) -> Any:
     hands.move(y, x)
     hands.press(Qt.Key.Key_R)
     hands.wait()
-    running = hands.widget.session.running
-    assert running is not None
-    mask = running.prompt.mask
+    active_object = hands.widget.session.active_object
+    assert active_object is not None
+    mask = active_object.prompt.mask
     return None if mask is None else (mask.y, mask.x, *mask.mask.shape)
 
 
@@ -81,16 +81,16 @@ def test_a_rectangle_drawn_in_a_shapes_layer_is_the_box(open_panel: Opener, rota
     assert (shown.name, "Press Box" in shown.hint) == ("paused", True)
     QTest.mouseClick(hands.widget.panel.buttons["box"], Qt.MouseButton.LeftButton)
     hands.wait()
-    running = hands.widget.session.running
-    assert running is not None
-    box = running.prompt.box
+    active_object = hands.widget.session.active_object
+    assert active_object is not None
+    box = active_object.prompt.box
     assert box is not None
     assert np.allclose((box.y_min, box.x_min, box.y_max, box.x_max), (40, 50, 100, 140), atol=1.5)
     assert hands.widget.panel.banner.mode.name == "correct"
     hands.click(70, 160)
-    running = hands.widget.session.running
-    assert running is not None
-    assert len(running.prompt.corrections) == 1
+    active_object = hands.widget.session.active_object
+    assert active_object is not None
+    assert len(active_object.prompt.corrections) == 1
 
 
 def test_a_shape_on_another_plane_is_no_box(open_panel: Opener) -> None:
@@ -101,12 +101,12 @@ def test_a_shape_on_another_plane_is_no_box(open_panel: Opener) -> None:
     )
     hands.viewer.layers.selection.active = shapes
     hands.widget.work.toggle_box_mode()
-    running = hands.widget.session.running
-    assert running is not None
-    assert running.prompt.box is None
+    active_object = hands.widget.session.active_object
+    assert active_object is not None
+    assert active_object.prompt.box is None
     assert "rectangle" in hands.widget.panel.banner.shown.title
     hands.viewer.dims.set_point(0, 1)
     hands.widget.work.toggle_box_mode()
-    running = hands.widget.session.running
-    assert running is not None
-    assert running.prompt.box is not None
+    active_object = hands.widget.session.active_object
+    assert active_object is not None
+    assert active_object.prompt.box is not None

@@ -12,7 +12,7 @@ import pytest
 
 from napari_pisam.session.answer import Answer
 from napari_pisam.session.plane import Ask
-from napari_pisam.widgets.runner import Runner, sentence_of
+from napari_pisam.widgets.qt.runner import Runner, sentence_of
 from tests.session.discs import DiscEngine, small_ask
 from tests.widgets.hands import until
 
@@ -114,7 +114,7 @@ def test_an_error_is_a_sentence_and_the_next_question_is_answered(
 def test_when_nobody_asks_after_an_answer_it_works_ahead_once(
     runner: Runner, steps: Steps, told: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_pisam.widgets.runner.LOOK_ROUND_SECONDS", 0.02)
+    monkeypatch.setattr("napari_pisam.widgets.qt.runner.LOOK_ROUND_SECONDS", 0.02)
     steps.gate.set()
     steps.pause.set()
     runner.submit(small_ask(1))
@@ -128,7 +128,7 @@ def test_when_nobody_asks_after_an_answer_it_works_ahead_once(
 def test_a_question_ends_the_working_ahead_at_the_next_step(
     runner: Runner, steps: Steps, told: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_pisam.widgets.runner.LOOK_ROUND_SECONDS", 0.02)
+    monkeypatch.setattr("napari_pisam.widgets.qt.runner.LOOK_ROUND_SECONDS", 0.02)
     steps.gate.set()
     runner.submit(small_ask(1))
     until(steps.resting.is_set)
@@ -169,7 +169,7 @@ def test_sentences(error: Exception, sentence: str) -> None:
 FORGETFUL = """
 from qtpy.QtWidgets import QApplication
 app = QApplication([])
-from napari_pisam.widgets.runner import Runner
+from napari_pisam.widgets.qt.runner import Runner
 runner = Runner(None, lambda ask_id: True)
 """
 

@@ -12,12 +12,13 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from npe2 import PluginManifest
 
+import napari_pisam
+from napari_pisam.datasets.synthetic import SyntheticTissue
 from napari_pisam.geometry import Window
-from napari_pisam.images.synthetic import SyntheticTissue
-from napari_pisam.widgets import sample_data
-from napari_pisam.widgets.sample_data import LayerData, tissue_layers
+from napari_pisam.widgets.files import sample_data
+from napari_pisam.widgets.files.sample_data import LayerData, tissue_layers
 
-MANIFEST = PluginManifest.from_file(Path(sample_data.__file__).parents[1] / "napari.yaml")
+MANIFEST = PluginManifest.from_file(Path(napari_pisam.__file__).parent / "napari.yaml")
 SIZES = {
     "cell": (660, 550),
     "coins": (303, 384),

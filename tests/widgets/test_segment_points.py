@@ -14,14 +14,14 @@ from napari.utils.notifications import notification_manager
 from napari_pisam.images.source import ImageError
 from napari_pisam.prompts import Click
 from napari_pisam.session.plane import Ask
-from napari_pisam.widgets import segment_points as module
-from napari_pisam.widgets.large_labels import layered_of
-from napari_pisam.widgets.segment_points import (
+from napari_pisam.widgets.segment_dock import segment_points as module
+from napari_pisam.widgets.segment_dock.segment_points import (
     Batch,
     in_background,
     segment_points,
     segment_points_widget,
 )
+from napari_pisam.widgets.viewer.pyramid_store import layered_of
 from tests.session.discs import DiscEngine
 from tests.widgets.conftest import Opener
 from tests.widgets.hands import until

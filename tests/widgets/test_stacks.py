@@ -23,9 +23,9 @@ def test_a_rotated_scaled_plane_of_a_stack(open_panel: Opener) -> None:
     hands.viewer.reset_view()
     hands.click(60, 80)
     hands.wait()
-    running = hands.widget.session.running
-    assert running is not None
-    (point,) = running.prompt.points
+    active_object = hands.widget.session.active_object
+    assert active_object is not None
+    (point,) = active_object.prompt.points
     assert np.allclose((point.y, point.x), (60, 80), atol=1)
     for layer in (hands.widget.prompts, hands.widget.labels):
         assert layer is not None
@@ -135,12 +135,12 @@ def test_a_script_may_put_points_on_planes_that_are_not_shown(open_panel: Opener
     viewer.dims.set_current_step(0, 0)
     hands.widget.prompts.add([[0, 20, 20], [2, 30, 30]])
     hands.wait()
-    assert hands.widget.session.running is not None
-    assert hands.widget.session.running.prompt.points == (Click(20, 20),)
+    assert hands.widget.session.active_object is not None
+    assert hands.widget.session.active_object.prompt.points == (Click(20, 20),)
     hands.widget.keep()
     viewer.dims.set_current_step(0, 2)
     hands.wait()
-    assert hands.widget.session.running.prompt.points == (Click(30, 30),)
+    assert hands.widget.session.active_object.prompt.points == (Click(30, 30),)
 
 
 def test_rgb_and_pyramids(open_panel: Opener) -> None:

@@ -16,8 +16,8 @@ from napari.components import ViewerModel
 from napari_pisam.prompts import Click
 from napari_pisam.session.journal import read_journal, restorable
 from napari_pisam.session.plane import Ask
-from napari_pisam.widgets import label_canvas
-from napari_pisam.widgets.workspace import Workspace
+from napari_pisam.widgets.viewer import layer_store as label_canvas
+from napari_pisam.widgets.viewer.workspace import Workspace
 from tests.session.discs import DiscEngine
 
 

@@ -8,9 +8,9 @@ from napari_pisam import zoo
 from napari_pisam.cli.messages import remark
 from napari_pisam.cli.opened import OpenImage
 from napari_pisam.geometry import Window
+from napari_pisam.jobs import finish
 from napari_pisam.model.loading import IncompleteModelWarning
 from napari_pisam.predict.cache import EmbeddingCache
-from napari_pisam.predict.finishing import finish
 from napari_pisam.predict.predictor import Predictor, load_predictor
 from napari_pisam.predict.request import PredictRequest, process
 from napari_pisam.predict.results import MaskResult

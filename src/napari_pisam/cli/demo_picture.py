@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from napari_pisam.cli.opened import paint
 from napari_pisam.images.labels import overlay
-from napari_pisam.prompts import Click, PlacedMask, Prompt
+from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.prompts import Click, Prompt
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw

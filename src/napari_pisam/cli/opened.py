@@ -17,7 +17,7 @@ from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_
 from napari_pisam.images.labels import overlay, write_png
 from napari_pisam.images.source import ImageSource
 from napari_pisam.images.sparse_labels import SparseLabels
-from napari_pisam.prompts import PlacedMask
+from napari_pisam.masks.placed import PlacedMask
 
 # Channels that become the model's red, green and blue.
 _SEEN = 3

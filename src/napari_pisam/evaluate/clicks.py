@@ -14,12 +14,13 @@ from napari_pisam.geometry import Window
 from napari_pisam.images.intensity import IntensityWindow, intensity_window
 from napari_pisam.images.resample import logits_at_image
 from napari_pisam.images.source import ImageSource
+from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.metrics import boundary_iou, boundary_width, covered, crops_on, iou
 from napari_pisam.predict.cache import EmbeddingCache
 from napari_pisam.predict.predictor import Predictor
 from napari_pisam.predict.request import PredictRequest, process
 from napari_pisam.predict.results import MaskResult
-from napari_pisam.prompts import Box, Click, PlacedMask, Prompt
+from napari_pisam.prompts import Box, Click, Prompt
 from napari_pisam.simulate import most_interior, next_correction
 
 CACHE_BYTES = 128 << 20

@@ -19,12 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from napari_pisam.evaluate.run import Progress, chosen_sources
-from napari_pisam.evaluate.subset import image_name
-from napari_pisam.evaluate.table import figure, markdown_table
-from napari_pisam.geometry import Window
-from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
-from napari_pisam.images.labelled import (
+from napari_pisam.datasets.labelled import (
     PUBLISHED,
     LabelledDataError,
     LabelledImage,
@@ -32,6 +27,11 @@ from napari_pisam.images.labelled import (
     present,
     read_labels,
 )
+from napari_pisam.evaluate.run import Progress, chosen_sources
+from napari_pisam.evaluate.subset import image_name
+from napari_pisam.evaluate.table import figure, markdown_table
+from napari_pisam.geometry import Window
+from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
 from napari_pisam.images.labels import read_image
 from napari_pisam.images.source import ArraySource
 from napari_pisam.predict.predictor import Predictor, load_predictor

@@ -8,6 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_pisam.datasets.labelled import (
+    LabelledDataError,
+    SourceConfig,
+    find_pairs,
+    load_sources,
+    read_labels,
+    split,
+)
 from napari_pisam.evaluate.clicks import (
     PER_IMAGE,
     PER_SOURCE,
@@ -21,16 +29,8 @@ from napari_pisam.evaluate.clicks import (
 from napari_pisam.evaluate.report import ClickReport, mean_of_sources, source_figures
 from napari_pisam.evaluate.subset import Targets, choose, image_name
 from napari_pisam.images.files import open_source
-from napari_pisam.images.labelled import (
-    LabelledDataError,
-    SourceConfig,
-    find_pairs,
-    load_sources,
-    read_labels,
-    split,
-)
+from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.predict.predictor import Predictor, load_predictor
-from napari_pisam.prompts import PlacedMask
 
 
 @dataclass(frozen=True, slots=True)

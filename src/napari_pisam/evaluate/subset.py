@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from napari_pisam.images.labelled import LabelledImage, LabelledObject, read_labels
+from napari_pisam.datasets.labelled import LabelledImage, LabelledObject, read_labels
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from napari_pisam.geometry import Window, square_window
 from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
 from napari_pisam.images.resample import window_input
 from napari_pisam.images.source import ImageError, ImageSource, as_source, best_level
+from napari_pisam.jobs import finish
 from napari_pisam.model.attention import accelerate_encoder, encode_steps
 from napari_pisam.model.encoders.lite import LiteEncoder
 from napari_pisam.model.layers import normalise
@@ -25,10 +26,9 @@ from napari_pisam.model.loading import load_model
 from napari_pisam.model.pisam import PiSam, lay_channels_last
 from napari_pisam.model.policy import channels_last_pay, choose_device, choose_dtype
 from napari_pisam.model.sam import ImageEncoderViT
-from napari_pisam.predict.decoding import PromptDecoder
-from napari_pisam.predict.finishing import finish
-from napari_pisam.predict.looks import LIGHT_LOOKS, LookPolicy
+from napari_pisam.predict.prompt_decoder import PromptDecoder
 from napari_pisam.predict.results import Embedding, MaskResult
+from napari_pisam.predict.window_search import LIGHT_LOOKS, LookPolicy
 from napari_pisam.prompts import Click, Prompt
 
 __all__ = ["Embedding", "MaskResult", "Predictor", "load_predictor"]
@@ -87,7 +87,7 @@ class Predictor:
     def first_window(self, prompt: Prompt) -> Window:
         """Where a prompt that tells no size is looked at first: at native resolution."""
         from napari_pisam.geometry import prompt_centre
-        from napari_pisam.predict.looks import points_span
+        from napari_pisam.predict.window_search import points_span
 
         centre = prompt_centre(prompt)
         side = max(float(self.window_size), 2 * points_span(prompt))

@@ -10,7 +10,9 @@ from napari_pisam.geometry import Window
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ImageSource
 from napari_pisam.predict.cache import EmbeddingCache, EmbeddingKey
-from napari_pisam.predict.looks import (
+from napari_pisam.predict.predictor import Predictor
+from napari_pisam.predict.results import Embedding, MaskResult
+from napari_pisam.predict.window_search import (
     Look,
     best_look,
     extent_in,
@@ -20,8 +22,6 @@ from napari_pisam.predict.looks import (
     look_windows,
     next_window,
 )
-from napari_pisam.predict.predictor import Predictor
-from napari_pisam.predict.results import Embedding, MaskResult
 from napari_pisam.prompts import Prompt
 
 

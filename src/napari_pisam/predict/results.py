@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from napari_pisam.geometry import Window
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.resample import logits_at_image
-from napari_pisam.prompts import Click, PlacedMask, Prompt
+from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.prompts import Click, Prompt
 
 if TYPE_CHECKING:
     from torch import Tensor

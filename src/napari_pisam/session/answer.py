@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
 from napari_pisam.images.intensity import IntensityWindow
-from napari_pisam.prompts import Click, PlacedMask, Prompt
+from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.prompts import Click, Prompt
 from napari_pisam.session.lattice import Lattice
 from napari_pisam.session.relief import doubt_of, doubtful_places, relief_of
 

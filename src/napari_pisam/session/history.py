@@ -11,11 +11,11 @@ ANSWERS_MAX_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Running:
+class ActiveObject:
     """The object that is being made.
 
     id: its own, for as long as it runs. answer: the newest mask, None before the first. label,
-    canvas: the label it had when it was kept before, and where. object_size: the typical size
+    store: the label it had when it was kept before, and where. object_size: the typical size
     that its windows are chosen by. started: when the person began (the session's clock), None
     before the first click.
     """
@@ -24,7 +24,7 @@ class Running:
     prompt: Prompt = field(default_factory=Prompt)
     answer: Answer | None = None
     label: int | None = None
-    canvas: str | None = None
+    store: str | None = None
     object_size: float | None = None
     started: float | None = None
 
@@ -46,8 +46,8 @@ class Step:
 
     id: int
     name: str
-    before: Running
-    after: Running
+    before: ActiveObject
+    after: ActiveObject
 
 
 class History:
@@ -96,19 +96,19 @@ class History:
         """The step with that id, if it has not been undone."""
         return next((step for step in self._done if step.id == step_id), None)
 
-    def remember(self, running: Running) -> None:
+    def remember(self, active: ActiveObject) -> None:
         """The current state has become this one (its answer arrived)."""
         if self._done:
-            self._done[-1] = replace(self._done[-1], after=running)
+            self._done[-1] = replace(self._done[-1], after=active)
         if self._undone:
-            self._undone[-1] = replace(self._undone[-1], before=running)
+            self._undone[-1] = replace(self._undone[-1], before=active)
 
-    def remember_before(self, step_id: int, running: Running) -> None:
+    def remember_before(self, step_id: int, active: ActiveObject) -> None:
         """The state before a step has become this one, whether done or undone."""
         for steps in (self._done, self._undone):
             for i, step in enumerate(steps):
                 if step.id == step_id:
-                    steps[i] = replace(step, before=running)
+                    steps[i] = replace(step, before=active)
 
     def _forget_old_answers(self) -> None:
         kept = 0

@@ -23,11 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
-from napari_pisam.prompts import Box, Click, PlacedMask, Prompt
-from napari_pisam.session.book import BookEdit
-from napari_pisam.session.canvas import where
-from napari_pisam.session.keeping import KeptObject, LabelArray, LabelEdit
-from napari_pisam.session.packed import PackedMask
+from napari_pisam.masks.packed import PackedMask
+from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.prompts import Box, Click, Prompt
+from napari_pisam.session.label_edit import KeptObject, LabelArray, LabelEdit
+from napari_pisam.session.label_store import where
+from napari_pisam.session.objects import ObjectEdit
 from napari_pisam.session.plane import PlaneIndex
 
 FORMAT = 1
@@ -79,15 +80,15 @@ class Journal:
         self.path = folder / f"{stamp}-{uuid.uuid4().hex[:8]}{SUFFIX}"
         self.failed: str | None = None
 
-    def append(self, edit: BookEdit, identity: ImageIdentity) -> None:
+    def append(self, edit: ObjectEdit, identity: ImageIdentity) -> None:
         """Write one change; a disk that fails sets `failed` to a sentence, no more."""
         record = {
             "format": FORMAT,
             "image": {"name": identity.name, "shape": list(identity.shape)},
-            "canvas": edit.canvas.key,
+            "canvas": edit.store.key,
             "edit": _edit_json(edit.labels),
-            "gone": [[o.label, list(o.index)] for o in edit.gone],
-            "come": [_object_json(o) for o in edit.come],
+            "gone": [[o.label, list(o.index)] for o in edit.removed],
+            "come": [_object_json(o) for o in edit.added],
         }
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,11 +149,11 @@ def read_journal(path: Path) -> list[Restored]:
             edit = _edit_from(record["edit"])
             gone = [(int(label), _index(index)) for label, index in record["gone"]]
             come = [_object_from(o) for o in record["come"]]
-            canvas = str(record["canvas"])
+            store = str(record["canvas"])
         except (KeyError, TypeError, ValueError) as error:
             logger.warning("%s holds a line that is not a change of labels: %s", path, error)
             break
-        story = stories.setdefault((canvas, identity.shape), _Story())
+        story = stories.setdefault((store, identity.shape), _Story())
         story.identities[identity] = None
         story.edits.append(edit)
         for key in gone:
@@ -220,7 +221,7 @@ def _object_json(kept: KeptObject) -> dict[str, Any]:
     window = kept.window
     return {
         "label": kept.label,
-        "canvas": kept.canvas,
+        "canvas": kept.store,
         "image": kept.image,
         "index": list(kept.index),
         "mask": kept.mask.as_json(),
@@ -235,7 +236,7 @@ def _object_json(kept: KeptObject) -> dict[str, Any]:
 def _object_from(data: dict[str, Any]) -> KeptObject:
     return KeptObject(
         label=int(data["label"]),
-        canvas=str(data["canvas"]),
+        store=str(data["canvas"]),
         image=str(data["image"]),
         index=_index(data["index"]),
         mask=PackedMask.from_json(data["mask"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from napari_pisam.session.keeping import Cleaning, Overlap
+from napari_pisam.session.label_edit import Cleaning, Overlap
 
 
 @dataclass(frozen=True, slots=True)

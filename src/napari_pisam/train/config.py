@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from napari_pisam.images.labelled import (
+from napari_pisam.datasets.labelled import (
     PUBLISHED,
     LabelledDataError,
     SourceConfig,
     load_sources,
     parse_sources,
 )
-from napari_pisam.images.tables import TableError, read_toml, record_of
+from napari_pisam.datasets.tables import TableError, read_toml, record_of
 from napari_pisam.model.config import config_of
 
 __all__ = ["ConfigError", "SourceConfig", "Stage", "TrainConfig", "load_config"]

@@ -13,8 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from napari_pisam.datasets.labelled import (
+    LabelledDataError,
+    LabelledImage,
+    LabelledObject,
+    LabelMap,
+)
 from napari_pisam.geometry import Window, square_window
-from napari_pisam.images.labelled import LabelledDataError, LabelledImage, LabelledObject, LabelMap
 from napari_pisam.images.resample import window_input
 from napari_pisam.train.augment import dihedral, mirrored, photometric
 from napari_pisam.train.synthetic import thin_structures

@@ -16,7 +16,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import nn
 from torch.utils.data import DataLoader
 
-from napari_pisam.images.labelled import (
+from napari_pisam.datasets.labelled import (
     LabelledDataError,
     LabelledImage,
     SourceConfig,

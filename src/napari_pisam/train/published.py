@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from napari_pisam.images.labelled import PUBLISHED, load_sources
+from napari_pisam.datasets.labelled import PUBLISHED, load_sources
 from napari_pisam.model.checkpoint import ENCODER_WIDTHS
 from napari_pisam.train.config import ConfigError, TrainConfig
 from napari_pisam.train.initial import NEW_PARTS

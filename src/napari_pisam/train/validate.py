@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_pisam.images.labelled import LabelledImage
+from napari_pisam.datasets.labelled import LabelledImage
 from napari_pisam.model.decoder import PromptState
 from napari_pisam.model.layers import normalise
 from napari_pisam.model.pisam import PiSam

@@ -1,0 +1,1 @@
+"""Labelled folders, their TOML records, and synthetic images with their truth."""

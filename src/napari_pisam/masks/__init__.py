@@ -1,0 +1,1 @@
+"""Masks and where they lie in the image: placed, packed, cleaned, compared by their boxes."""

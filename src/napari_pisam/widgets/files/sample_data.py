@@ -1,0 +1,115 @@
+"""Sample data: real images that scikit-image ships, and synthetic tissue with its ground truth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from napari_pisam.datasets.synthetic import SyntheticTissue
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+SMALL_SIDE, LARGE_SIDE, HUGE_SIDE = 1024, 8192, 32_768
+# What a synthetic pixel spans, so that its cells are 10 micrometres apart.
+MICROMETRES = 0.25
+
+
+def cell() -> list[LayerData]:
+    """A cell in a light microscope: 660 x 550, gray."""
+    return [_real("cell", "cell")]
+
+
+def coins() -> list[LayerData]:
+    """Greek coins from Pompeii: 303 x 384, gray."""
+    return [_real("coins", "coins")]
+
+
+def immunohistochemistry() -> list[LayerData]:
+    """Colonic glands, immunostained: 512 x 512, RGB."""
+    return [_real("immunohistochemistry", "glands")]
+
+
+def retina() -> list[LayerData]:
+    """A retina with its vessels: 1411 x 1411, RGB."""
+    return [_real("retina", "retina")]
+
+
+def galaxies() -> list[LayerData]:
+    """The Hubble extreme deep field: 872 x 1000, RGB."""
+    return [_real("hubble_deep_field", "galaxies")]
+
+
+def synthetic_tissue() -> list[LayerData]:
+    """Synthetic tissue of 1024 pixels: nuclei, membranes, and the true cells and nuclei."""
+    from napari_pisam.datasets.synthetic import SyntheticTissue
+    from napari_pisam.geometry import Window
+
+    tissue = SyntheticTissue(SMALL_SIDE, SMALL_SIDE)
+    made = tissue.region(Window(0, 0, SMALL_SIDE, SMALL_SIDE))
+    arrays = {
+        "cell labels": made.cells,
+        "nucleus labels": made.nuclei,
+        "membranes": made.pixels[..., 1].copy(),
+        "nuclei": made.pixels[..., 0].copy(),
+    }
+    return _tissue_layers(arrays, multiscale=False)
+
+
+def large_synthetic_tissue() -> list[LayerData]:
+    """Synthetic tissue of 8192 pixels, made where it is looked at: a lazy pyramid."""
+    from napari_pisam.datasets.synthetic import SyntheticTissue
+
+    return tissue_layers(SyntheticTissue(LARGE_SIDE, LARGE_SIDE))
+
+
+def huge_synthetic_tissue() -> list[LayerData]:
+    """Synthetic tissue of 32768 pixels: the same, 2 GB a channel if it were all made."""
+    from napari_pisam.datasets.synthetic import SyntheticTissue
+
+    return tissue_layers(SyntheticTissue(HUGE_SIDE, HUGE_SIDE))
+
+
+def tissue_layers(tissue: SyntheticTissue) -> list[LayerData]:
+    """Lazy layers of synthetic tissue of any size, its ground truth among them."""
+    arrays = {
+        "cell labels": tissue.levels("cell labels"),
+        "nucleus labels": tissue.levels("nucleus labels"),
+        "membranes": tissue.levels("membranes"),
+        "nuclei": tissue.levels("nuclei"),
+    }
+    several = len(tissue.steps) > 1
+    return _tissue_layers(
+        {kind: levels if several else levels[0] for kind, levels in arrays.items()},
+        multiscale=several,
+    )
+
+
+def _tissue_layers(arrays: dict[str, Any], *, multiscale: bool) -> list[LayerData]:
+    placed = {
+        "scale": (MICROMETRES, MICROMETRES),
+        "units": ("micrometer", "micrometer"),
+        "multiscale": multiscale,
+    }
+    shown = {
+        "membranes": {"colormap": "magenta", "contrast_limits": (200, 6000)},
+        "nuclei": {"colormap": "green", "contrast_limits": (200, 9000)},
+    }
+    # The truth is there to compare with, not to look at while one works: hidden, and below, so
+    # that napari selects an image, which it does with the layer it adds last.
+    return [
+        (data, {"name": f"tissue {kind}", **placed, "blending": "additive", **shown[kind]}, "image")
+        if kind in shown
+        else (data, {"name": f"true {kind}", **placed, "visible": False}, "labels")
+        for kind, data in arrays.items()
+    ]
+
+
+def _real(function: str, name: str) -> LayerData:
+    """An image of scikit-image's package, which lies on disk: nothing is downloaded."""
+    from skimage import data
+
+    picture: NDArray[Any] = np.asarray(getattr(data, function)())
+    return picture, {"name": name, "rgb": picture.ndim == 3}, "image"

@@ -1,0 +1,1 @@
+"""What needs Qt and no panel: the worker thread, scheduling, the busy bar."""

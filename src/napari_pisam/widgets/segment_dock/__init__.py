@@ -1,0 +1,1 @@
+"""The dock widget for segmenting by pointing."""

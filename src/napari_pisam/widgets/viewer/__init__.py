@@ -1,0 +1,1 @@
+"""The plugin in a napari viewer without Qt: mouse, keys, layers, label stores."""

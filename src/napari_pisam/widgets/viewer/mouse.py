@@ -1,0 +1,146 @@
+"""Clicks on the canvas, whichever layer is selected, without a mode to switch.
+
+A click that does not move says something about the object; a drag moves the picture as always; a
+drag with Shift or Control, or in box mode, draws a box. While one of napari's own tools is in
+hand (adding or selecting points, painting), the mouse is napari's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_pisam.prompts import Box, Click
+
+if TYPE_CHECKING:
+    from napari_pisam.widgets.viewer.layer_bridge import LayerBridge
+
+DRAG_MIN_PIXELS = 5.0
+LEFT, RIGHT = 1, 2
+ZOOM_ON_DOUBLE_CLICK = "double_click_to_zoom"
+
+
+class Mouse:
+    """Listens to a viewer's mouse.
+
+    clicked(click, prompt): a click with its sign, None for "read it from the mask". boxed(box).
+    hovered(click): where the mouse is, None outside the image.
+    """
+
+    def __init__(
+        self,
+        bridge: LayerBridge,
+        *,
+        clicked: Callable[[Click, bool], None],
+        boxed: Callable[[Box], None],
+        hovered: Callable[[Click | None], None],
+    ) -> None:
+        self._bridge = bridge
+        self._clicked, self._boxed, self._hovered = clicked, boxed, hovered
+        self.enabled = True
+        self.box_mode = False
+        viewer = bridge.viewer
+        viewer.mouse_drag_callbacks.append(self._on_press)
+        viewer.mouse_move_callbacks.append(self._on_move)
+        # Two quick clicks are two clicks here: napari would zoom in.
+        self._zooms = [
+            found
+            for found in viewer.mouse_double_click_callbacks
+            if getattr(found, "__name__", "") == ZOOM_ON_DOUBLE_CLICK
+        ]
+        for found in self._zooms:
+            viewer.mouse_double_click_callbacks.remove(found)
+        viewer.mouse_double_click_callbacks.append(self._on_double_click)
+
+    def close(self) -> None:
+        """Give the mouse back to napari."""
+        viewer = self._bridge.viewer
+        for callbacks, callback in (
+            (viewer.mouse_drag_callbacks, self._on_press),
+            (viewer.mouse_move_callbacks, self._on_move),
+            (viewer.mouse_double_click_callbacks, self._on_double_click),
+        ):
+            if callback in callbacks:
+                callbacks.remove(callback)
+        viewer.mouse_double_click_callbacks.extend(self._zooms)
+
+    @property
+    def listens(self) -> bool:
+        """Whether a click now is a click on the object."""
+        bridge = self._bridge
+        if not self.enabled or bridge.session.plane is None:
+            return False
+        active = bridge.viewer.layers.selection.active
+        ours = active is None or active is bridge.image or active is bridge.targets.layer
+        if not (ours or active in bridge.helpers):
+            return False
+        return active is None or str(active.mode) == "pan_zoom"
+
+    def _on_press(self, viewer: Any, event: Any) -> Iterator[None]:
+        if not self.listens or event.button not in (LEFT, RIGHT):
+            return
+        modifiers = set(event.modifiers)
+        if "Alt" in modifiers:
+            # napari's own: drag a rectangle to zoom.
+            return
+        start, began = np.asarray(event.pos), self._bridge.pixel(event.position)
+        boxing = event.button == LEFT and (self.box_mode or bool(modifiers & {"Shift", "Control"}))
+        moved = False
+        with self._still_picture() if boxing else nullcontext():
+            yield
+            while event.type == "mouse_move":
+                way = float(np.linalg.norm(np.asarray(event.pos) - start))
+                moved = moved or way > DRAG_MIN_PIXELS
+                if boxing and moved:
+                    self._bridge.display.draw_box(_box(began, self._bridge.pixel(event.position)))
+                if boxing or not moved:
+                    event.handled = True
+                yield
+        if boxing and moved:
+            box = _box(began, self._bridge.pixel(event.position))
+            self._bridge.display.draw_box(None)
+            if box is not None:
+                self._boxed(box)
+        elif not moved and began is not None:
+            self._say(began, event.button, modifiers)
+
+    @contextmanager
+    def _still_picture(self) -> Iterator[None]:
+        """The picture does not move with the mouse.
+
+        napari hears of quick moves late, when its camera has followed them already.
+        """
+        camera = self._bridge.camera
+        before, camera.mouse_pan = camera.mouse_pan, False
+        try:
+            yield
+        finally:
+            camera.mouse_pan = before
+
+    def _say(self, click: Click, button: int, modifiers: set[str]) -> None:
+        """What a click means: left the object or a correction, right or Shift not the object."""
+        if button == RIGHT or "Shift" in modifiers:
+            self._clicked(Click(click.y, click.x, False), True)
+        elif "Control" in modifiers:
+            self._clicked(Click(click.y, click.x, True), True)
+        else:
+            self._clicked(click, False)
+
+    def _on_double_click(self, viewer: Any, event: Any) -> None:
+        if not self.listens:
+            for zoom in self._zooms:
+                zoom(viewer, event)
+
+    def _on_move(self, viewer: Any, event: Any) -> None:
+        self._hovered(self._bridge.pixel(event.position) if self.listens else None)
+
+
+def _box(start: Click | None, stop: Click | None) -> Box | None:
+    """The box between two corners; None when it has no extent."""
+    if start is None or stop is None or start.y == stop.y or start.x == stop.x:
+        return None
+    rows, cols = sorted((start.y, stop.y)), sorted((start.x, stop.x))
+    return Box(rows[0], cols[0], rows[1], cols[1])
