@@ -16,10 +16,10 @@ from napari_pisam.widgets.segment_dock import keys_panel
 from napari_pisam.widgets.segment_dock.segment_widget import SegmentWidget
 from napari_pisam.widgets.viewer.workspace import STATE_VARIABLE
 from tests.session.discs import DiscEngine
-from tests.widgets.hands import Hands, until
+from tests.widgets.gui_user import GuiUser, until
 from tests.widgets.paper import Paper
 
-Opener = Callable[..., Hands]
+Opener = Callable[..., GuiUser]
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def open_panel(make_napari_viewer: Any) -> Iterator[Opener]:
 
     def open_it(
         *arrays: Any, engine: Answers | None = None, show: bool = True, **image: Any
-    ) -> Hands:
+    ) -> GuiUser:
         viewer = make_napari_viewer(show=show)
         viewer.window.resize(1000, 700)
         for array in arrays or (np.zeros((200, 300), np.uint8),):
@@ -48,7 +48,7 @@ def open_panel(make_napari_viewer: Any) -> Iterator[Opener]:
         until(lambda: widget.labels is not None, "getting ready")
         # The dock has taken room from the canvas: all of the image shall be seen again.
         viewer.reset_view()
-        return Hands(viewer, widget)
+        return GuiUser(viewer, widget)
 
     yield open_it
     for widget in opened:
@@ -57,7 +57,7 @@ def open_panel(make_napari_viewer: Any) -> Iterator[Opener]:
 
 
 @pytest.fixture
-def hands(open_panel: Opener) -> Hands:
+def user(open_panel: Opener) -> GuiUser:
     """The panel over an image of 200 x 300 pixels."""
     return open_panel()
 

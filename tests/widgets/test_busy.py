@@ -14,7 +14,7 @@ from napari_pisam.session.plane import Ask
 from napari_pisam.widgets.qt import busy
 from napari_pisam.widgets.qt.busy import BusyBar
 from tests.widgets.conftest import Opener
-from tests.widgets.hands import QTest, until
+from tests.widgets.gui_user import QTest, until
 
 SOON_MILLISECONDS = 30
 
@@ -61,8 +61,8 @@ def test_quick_answers_one_after_the_other_make_no_bar(
     monkeypatch.setattr(busy, "MOMENT_MILLISECONDS", 300)
     opened: list[int] = []
     monkeypatch.setattr(BusyBar, "_open", lambda bar: opened.append(1))
-    hands = open_panel(show=False)
-    session, clicks = hands.widget.session, iter(range(80, 300))
+    user = open_panel(show=False)
+    session, clicks = user.widget.session, iter(range(80, 300))
     end = time.monotonic() + 1.5
 
     def click() -> None:
@@ -72,7 +72,7 @@ def test_quick_answers_one_after_the_other_make_no_bar(
     session.changed.connect(lambda: QTimer.singleShot(0, click))
     click()
     until(lambda: time.monotonic() > end, "the end of a second and a half")
-    hands.wait()
+    user.wait()
     assert session.active_object is not None
     assert len(session.active_object.prompt.corrections) > 3
     assert opened == []
@@ -84,12 +84,12 @@ def test_a_late_word_of_a_question_that_was_dropped_makes_no_bar(
     monkeypatch.setattr(busy, "MOMENT_MILLISECONDS", SOON_MILLISECONDS)
     opened: list[int] = []
     monkeypatch.setattr(BusyBar, "_open", lambda bar: opened.append(1))
-    hands = open_panel(show=False)
+    user = open_panel(show=False)
     heard: list[Ask] = []
-    hands.widget.session.asked.connect(heard.append)
-    hands.widget.session.click(Click(60, 80, None))
-    hands.widget.drop()
-    hands.widget.runner.stage.emit(heard[0].id, "look")
+    user.widget.session.asked.connect(heard.append)
+    user.widget.session.click(Click(60, 80, None))
+    user.widget.drop()
+    user.widget.runner.stage.emit(heard[0].id, "look")
     QTest.qWait(4 * SOON_MILLISECONDS)
     assert opened == []
 

@@ -23,7 +23,7 @@ from napari_pisam.widgets.viewer.preview_layers import PREVIEW
 from napari_pisam.widgets.viewer.workspace import Workspace
 from tests.session.discs import DiscEngine
 from tests.widgets.conftest import Opener
-from tests.widgets.hands import Hands, QTest
+from tests.widgets.gui_user import GuiUser, QTest
 
 
 class FailsOnce(DiscEngine):
@@ -39,58 +39,58 @@ class FailsOnce(DiscEngine):
 
 
 @pytest.fixture
-def hands(open_panel: Opener) -> Hands:
+def user(open_panel: Opener) -> GuiUser:
     """The panel over an image of 200 x 300 pixels; what is not painted takes no time."""
     return open_panel(show=False)
 
 
-def click(hands: Hands, y: float, x: float) -> None:
-    hands.widget.session.click(Click(y, x, None))
-    hands.wait()
+def click(user: GuiUser, y: float, x: float) -> None:
+    user.widget.session.click(Click(y, x, None))
+    user.wait()
 
 
 def test_an_error_stays_until_the_next_click(
     open_panel: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(banner, "MESSAGE_SECONDS", 0.05)
-    hands = open_panel(engine=FailsOnce(), show=False)
-    shown = hands.widget.panel.banner
+    user = open_panel(engine=FailsOnce(), show=False)
+    shown = user.widget.panel.banner
     with pytest.raises(RuntimeError, match="damaged"):
-        click(hands, 60, 80)
+        click(user, 60, 80)
     QTest.qWait(200)
     assert shown.shown.name == "error"
-    click(hands, 60, 80)
+    click(user, 60, 80)
     assert shown.shown.name == "correct"
 
 
-def test_a_remark_goes_after_a_while(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_remark_goes_after_a_while(user: GuiUser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(banner, "MESSAGE_SECONDS", 0.05)
-    shown = hands.widget.panel.banner
+    shown = user.widget.panel.banner
     shown.show_message("info", "A remark.")
     assert shown.shown.title == "A remark."
     QTest.qWait(200)
     assert shown.shown.title != "A remark."
 
 
-def test_listed_objects_have_their_colour_in_the_labels(hands: Hands) -> None:
+def test_listed_objects_have_their_colour_in_the_labels(user: GuiUser) -> None:
     for x in (80, 200):
-        click(hands, 60, x)
-        hands.widget.keep()
-    hands.wait()
-    model, labels = hands.widget.panel.table.objects, hands.widget.labels
+        click(user, 60, x)
+        user.widget.keep()
+    user.wait()
+    model, labels = user.widget.panel.table.objects, user.widget.labels
     assert labels is not None
-    for row, kept in enumerate(reversed(hands.widget.objects)):
+    for row, kept in enumerate(reversed(user.widget.objects)):
         shown = model.data(model.index(row, 0), Qt.ItemDataRole.DecorationRole)
         wanted = np.round(255 * np.asarray(labels.get_color(kept.label))[:3])
         assert [shown.red(), shown.green(), shown.blue()] == wanted.tolist()
         assert model.data(model.index(row, 1), Qt.ItemDataRole.DecorationRole) is None
 
 
-def test_nothing_can_be_corrected_or_deleted_before_an_object_is_chosen(hands: Hands) -> None:
-    panel = hands.widget.panel
-    click(hands, 60, 80)
-    hands.widget.keep()
-    hands.wait()
+def test_nothing_can_be_corrected_or_deleted_before_an_object_is_chosen(user: GuiUser) -> None:
+    panel = user.widget.panel
+    click(user, 60, 80)
+    user.widget.keep()
+    user.wait()
     panel.table.clearSelection()
     panel.table.setCurrentIndex(panel.table.objects.index(-1, -1))
     assert [panel.reopen.isEnabled(), panel.remove.isEnabled()] == [False, False]
@@ -98,115 +98,115 @@ def test_nothing_can_be_corrected_or_deleted_before_an_object_is_chosen(hands: H
     assert [panel.reopen.isEnabled(), panel.remove.isEnabled()] == [True, True]
 
 
-def test_whoever_listens_to_the_prompts_hears_of_a_click_and_of_its_undo(hands: Hands) -> None:
-    prompts, heard = hands.widget.prompts, list[int]()
+def test_whoever_listens_to_the_prompts_hears_of_a_click_and_of_its_undo(user: GuiUser) -> None:
+    prompts, heard = user.widget.prompts, list[int]()
     assert prompts is not None
 
     def note(event: Any) -> None:
         heard.append(len(event.value))
 
     prompts.events.data.connect(note)
-    click(hands, 60, 80)
+    click(user, 60, 80)
     assert heard[-1:] == [1]
-    hands.widget.undo()
-    hands.wait()
+    user.widget.undo()
+    user.wait()
     assert heard[-1:] == [0]
 
 
 def test_there_is_no_ring_before_the_mouse_has_been_on_the_canvas(open_panel: Opener) -> None:
-    hands = open_panel()
-    hands.viewer.mouse_over_canvas = True
-    hands.widget.panel.keeping.object_size.setValue(40)
-    assert not len(hands.bright())
-    hands.move(100, 150)
-    lit = hands.bright()
-    spot = hands.at(100, 150)
+    user = open_panel()
+    user.viewer.mouse_over_canvas = True
+    user.widget.panel.keeping.object_size.setValue(40)
+    assert not len(user.bright())
+    user.move(100, 150)
+    lit = user.bright()
+    spot = user.at(100, 150)
     assert np.allclose((lit.min(0) + lit.max(0)) / 2, (spot.y(), spot.x()), atol=2)
 
 
-def test_the_banner_follows_the_tools_of_the_selected_layer(hands: Hands) -> None:
-    shown, prompts = hands.widget.panel.banner, hands.widget.prompts
-    hands.viewer.layers.selection.active = prompts
-    hands.look()
+def test_the_banner_follows_the_tools_of_the_selected_layer(user: GuiUser) -> None:
+    shown, prompts = user.widget.panel.banner, user.widget.prompts
+    user.viewer.layers.selection.active = prompts
+    user.look()
     assert shown.mode.name == "start"
     prompts.mode = "add"
-    hands.look()
+    user.look()
     assert shown.mode.name == "paused"
     assert "tool" in shown.mode.title
     prompts.mode = "pan_zoom"
-    hands.look()
+    user.look()
     assert shown.mode.name == "start"
-    shapes = hands.viewer.add_shapes(name="mine")
-    hands.look()
+    shapes = user.viewer.add_shapes(name="mine")
+    user.look()
     assert "Press Box" not in shown.mode.hint
     shapes.add_rectangles(np.array([[10, 10], [50, 60]]))
-    hands.look()
+    user.look()
     assert "Press Box" in shown.mode.hint
 
 
 def test_a_brush_has_its_own_size_at_the_mouse_after_the_ring(open_panel: Opener) -> None:
-    hands = open_panel()
-    labels, cursor = hands.widget.labels, hands.viewer.cursor
+    user = open_panel()
+    labels, cursor = user.widget.labels, user.viewer.cursor
     assert labels is not None
-    hands.widget.panel.keeping.object_size.setValue(40)
-    hands.viewer.layers.selection.active = labels
+    user.widget.panel.keeping.object_size.setValue(40)
+    user.viewer.layers.selection.active = labels
     # The first time napari tells of the brush's size.
     labels.mode = "paint"
     labels.mode = "pan_zoom"
-    hands.move(100, 150)
+    user.move(100, 150)
     assert (str(cursor.style), cursor.size) == ("circle", 40)
     labels.mode = "paint"
     assert (str(cursor.style), cursor.size) == ("circle", labels.cursor_size)
 
 
 def test_clicks_are_taken_and_undone_while_their_layer_is_hidden(open_panel: Opener) -> None:
-    hands = open_panel()
-    click(hands, 60, 80)
-    hands.widget.prompts.visible = False
-    hands.widget.keep()
-    hands.wait()
-    click(hands, 140, 200)
-    assert len(hands.widget.prompts.data) == 1
-    hands.widget.undo()
-    hands.wait()
-    assert not len(hands.widget.prompts.data)
-    hands.widget.prompts.visible = True
-    click(hands, 140, 200)
-    assert np.allclose(hands.widget.prompts.data, [[140, 200]])
+    user = open_panel()
+    click(user, 60, 80)
+    user.widget.prompts.visible = False
+    user.widget.keep()
+    user.wait()
+    click(user, 140, 200)
+    assert len(user.widget.prompts.data) == 1
+    user.widget.undo()
+    user.wait()
+    assert not len(user.widget.prompts.data)
+    user.widget.prompts.visible = True
+    click(user, 140, 200)
+    assert np.allclose(user.widget.prompts.data, [[140, 200]])
 
 
-def test_a_keep_is_whole_before_the_window_is_drawn_again(hands: Hands) -> None:
-    click(hands, 60, 80)
-    hands.widget.keep()
-    labels = hands.widget.labels
+def test_a_keep_is_whole_before_the_window_is_drawn_again(user: GuiUser) -> None:
+    click(user, 60, 80)
+    user.widget.keep()
+    labels = user.widget.labels
     assert labels is not None
     assert labels.data[60, 80] == 1
-    assert [len(hands.widget.prompts.data), len(hands.widget.objects)] == [0, 1]
-    (told,) = read_journal(hands.widget.work.journal.path)
+    assert [len(user.widget.prompts.data), len(user.widget.objects)] == [0, 1]
+    (told,) = read_journal(user.widget.work.journal.path)
     assert [o.label for o in told.objects] == [1]
     # A script goes on at once.
-    hands.widget.prompts.add([140, 200])
-    hands.wait()
-    hands.widget.keep()
+    user.widget.prompts.add([140, 200])
+    user.wait()
+    user.widget.keep()
     assert labels.data[140, 200] == 2
 
 
 def test_a_click_is_painted_before_the_model_gets_the_processor(
     open_panel: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hands = open_panel()
+    user = open_panel()
     seen: list[str] = []
-    submit = hands.widget.runner.submit
+    submit = user.widget.runner.submit
 
     def handed_over(ask: Ask) -> None:
         seen.append("handed over")
         submit(ask)
 
-    monkeypatch.setattr(hands.widget.runner, "submit", handed_over)
-    hands.widget.prompts.events.set_data.connect(lambda event: seen.append("point"))
-    hands.canvas._scene_canvas.events.draw.connect(lambda event: seen.append("picture"))
-    hands.click(60, 80)
-    hands.wait()
+    monkeypatch.setattr(user.widget.runner, "submit", handed_over)
+    user.widget.prompts.events.set_data.connect(lambda event: seen.append("point"))
+    user.canvas._scene_canvas.events.draw.connect(lambda event: seen.append("picture"))
+    user.click(60, 80)
+    user.wait()
     before = seen[: seen.index("handed over")]
     assert "point" in before
     assert "picture" in before[before.index("point") :]
@@ -215,10 +215,10 @@ def test_a_click_is_painted_before_the_model_gets_the_processor(
 def test_mask_and_panel_of_an_answer_are_drawn_in_pictures_of_their_own(
     open_panel: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hands = open_panel()
-    click(hands, 60, 80)
+    user = open_panel()
+    click(user, 60, 80)
     seen: list[str] = []
-    panel, preview = hands.widget.panel, hands.widget.bridge.helpers.find(PREVIEW)
+    panel, preview = user.widget.panel, user.widget.bridge.helpers.find(PREVIEW)
     show = panel.show_work
 
     def shown(work: Workspace) -> None:
@@ -229,33 +229,33 @@ def test_mask_and_panel_of_an_answer_are_drawn_in_pictures_of_their_own(
     preview.events.set_data.connect(
         lambda event: seen.append(f"mask, panel {panel.banner.mode.name}")
     )
-    hands.canvas._scene_canvas.events.draw.connect(lambda event: seen.append("picture"))
-    hands.click(60, 110)
-    hands.wait()
+    user.canvas._scene_canvas.events.draw.connect(lambda event: seen.append("picture"))
+    user.click(60, 110)
+    user.wait()
     drawn = seen.index("mask, panel busy")
     assert "picture" in seen[drawn : seen.index("panel correct", drawn)]
 
 
 def test_what_lies_below_the_banner_does_not_jump_with_the_mode(open_panel: Opener) -> None:
-    hands = open_panel()
-    shown, heights = hands.widget.panel.banner, set()
+    user = open_panel()
+    shown, heights = user.widget.panel.banner, set()
     for mode in (banner.START, banner.WORKING, banner.CORRECT, banner.ADDING, banner.REMOVING):
         shown.show_mode(mode)
         for _ in range(40):
             QApplication.processEvents()
-        heights.add((shown.height(), hands.widget.panel.buttons["keep"].y()))
+        heights.add((shown.height(), user.widget.panel.buttons["keep"].y()))
     assert len(heights) == 1
 
 
 def test_mask_and_points_of_a_kept_object_go_in_pictures_of_their_own(open_panel: Opener) -> None:
-    hands = open_panel()
-    click(hands, 60, 80)
+    user = open_panel()
+    click(user, 60, 80)
     seen: list[str] = []
-    preview = hands.widget.bridge.helpers.find(PREVIEW)
+    preview = user.widget.bridge.helpers.find(PREVIEW)
     preview.events.set_data.connect(lambda event: seen.append("mask"))
-    hands.widget.prompts.events.set_data.connect(lambda event: seen.append("points"))
-    hands.canvas._scene_canvas.events.draw.connect(lambda event: seen.append("picture"))
-    hands.press(Qt.Key.Key_Return)
+    user.widget.prompts.events.set_data.connect(lambda event: seen.append("points"))
+    user.canvas._scene_canvas.events.draw.connect(lambda event: seen.append("picture"))
+    user.press(Qt.Key.Key_Return)
     mask = seen.index("mask")
     assert "picture" in seen[mask : seen.index("points", mask)]
 
@@ -263,24 +263,24 @@ def test_mask_and_points_of_a_kept_object_go_in_pictures_of_their_own(open_panel
 def test_the_layer_list_is_not_painted_with_the_pictures_of_click_mask_and_keep(
     open_panel: Opener,
 ) -> None:
-    hands = open_panel()
-    click(hands, 60, 80)
+    user = open_panel()
+    click(user, 60, 80)
     seen: list[str] = []
-    prompts, labels = hands.widget.prompts, hands.widget.labels
+    prompts, labels = user.widget.prompts, user.widget.labels
     assert labels is not None
-    preview = hands.widget.bridge.helpers.find(PREVIEW)
+    preview = user.widget.bridge.helpers.find(PREVIEW)
     prompts.events.set_data.connect(lambda event: seen.append("points"))
     preview.events.set_data.connect(lambda event: seen.append("mask"))
     labels.events.labels_update.connect(lambda event: seen.append("label"))
     # The rows that it paints anew.
-    rows = hands.viewer.window._qt_viewer.layers.model()
+    rows = user.viewer.window._qt_viewer.layers.model()
     rows.dataChanged.connect(lambda *_: seen.append("layer list"))
-    hands.press(Qt.Key.Key_Return)
-    hands.wait()
+    user.press(Qt.Key.Key_Return)
+    user.wait()
     assert {"label", "mask", "points"} <= set(seen[: seen.index("layer list")])
     seen.clear()
-    hands.click(60, 200)
-    hands.wait()
+    user.click(60, 200)
+    user.wait()
     assert "points" in seen[: seen.index("layer list")]
 
 
@@ -294,25 +294,25 @@ class Doubting(DiscEngine):
 
 
 def test_where_the_model_doubts_is_seen_over_the_outline(open_panel: Opener) -> None:
-    hands = open_panel(engine=Doubting())
-    hands.click(60, 80)
-    hands.wait()
-    answer = hands.widget.answer
+    user = open_panel(engine=Doubting())
+    user.click(60, 80)
+    user.wait()
+    answer = user.widget.answer
     assert answer is not None
-    spot = hands.at(answer.mask.y - 0.5, 80)
+    spot = user.at(answer.mask.y - 0.5, 80)
 
     def seen() -> NDArray[np.float64]:
         QApplication.processEvents()
-        picture = hands.viewer.screenshot(canvas_only=True, flash=False)
+        picture = user.viewer.screenshot(canvas_only=True, flash=False)
         shown: NDArray[np.float64] = picture[spot.y(), spot.x(), :3] / 255
         return shown
 
     before = seen()
-    hands.press(Qt.Key.Key_U)
-    hands.wait()
+    user.press(Qt.Key.Key_U)
+    user.wait()
     over = seen()
     assert np.abs(over - rgba(DOUBT, 1)[:3]).max() < 0.15
     assert np.abs(over - before).max() > 0.2
-    hands.press(Qt.Key.Key_U)
-    hands.wait()
+    user.press(Qt.Key.Key_U)
+    user.wait()
     assert np.abs(seen() - before).max() < 0.02

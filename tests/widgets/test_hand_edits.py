@@ -13,47 +13,47 @@ from napari_pisam.prompts import Click
 from napari_pisam.session.journal import read_journal
 from napari_pisam.widgets.segment_dock.object_table import ERASED, cell_of
 from tests.widgets.conftest import Opener
-from tests.widgets.hands import Hands, until
+from tests.widgets.gui_user import GuiUser, until
 from tests.widgets.test_workspace import Late
 
 CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
 
-def areas(hands: Hands) -> list[str]:
+def areas(user: GuiUser) -> list[str]:
     """The areas that the list shows, the newest object first."""
-    model = hands.widget.panel.table.objects
+    model = user.widget.panel.table.objects
     return [model.data(model.index(row, 1)) for row in range(model.rowCount())]
 
 
-def shown_soon(hands: Hands, *wanted: str) -> None:
-    until(lambda: areas(hands) == list(wanted), f"{areas(hands)} becoming {wanted}")
+def shown_soon(user: GuiUser, *wanted: str) -> None:
+    until(lambda: areas(user) == list(wanted), f"{areas(user)} becoming {wanted}")
 
 
-def told(hands: Hands) -> Any:
+def told(user: GuiUser) -> Any:
     """What would come back after a crash at this moment."""
-    (found,) = read_journal(hands.widget.work.journal.path)
-    labels = hands.widget.labels
+    (found,) = read_journal(user.widget.work.journal.path)
+    labels = user.widget.labels
     assert labels is not None
     assert np.array_equal(found.labels(labels.data.dtype), labels.data)
     return {o.label: o.area for o in found.objects}
 
 
 @pytest.fixture
-def kept(open_panel: Opener) -> Hands:
+def kept(open_panel: Opener) -> GuiUser:
     """Two kept discs of 441 pixels; the labels layer is selected."""
-    hands = open_panel()
+    user = open_panel()
     for y in (60, 140):
-        hands.widget.session.click(Click(y, 80, None))
-        hands.wait()
-        hands.widget.keep()
-    labels = hands.widget.labels
+        user.widget.session.click(Click(y, 80, None))
+        user.wait()
+        user.widget.keep()
+    labels = user.widget.labels
     assert labels is not None
-    hands.viewer.layers.selection.active = labels
-    shown_soon(hands, "441", "441")
-    return hands
+    user.viewer.layers.selection.active = labels
+    shown_soon(user, "441", "441")
+    return user
 
 
-def test_a_brush_an_eraser_and_a_bucket_change_the_area_in_the_list(kept: Hands) -> None:
+def test_a_brush_an_eraser_and_a_bucket_change_the_area_in_the_list(kept: GuiUser) -> None:
     labels: Any = kept.widget.labels
     labels.brush_size, labels.selected_label = 10, 1
     labels.mode = "paint"
@@ -74,7 +74,7 @@ def test_a_brush_an_eraser_and_a_bucket_change_the_area_in_the_list(kept: Hands)
 
 
 def test_an_erased_object_is_listed_as_such_and_opened_brought_back_and_deleted(
-    kept: Hands,
+    kept: GuiUser,
 ) -> None:
     labels, panel, widget = kept.widget.labels, kept.widget.panel, kept.widget
     assert labels is not None
@@ -105,7 +105,7 @@ def test_an_erased_object_is_listed_as_such_and_opened_brought_back_and_deleted(
     assert told(kept) == {1: 0, 2: 441}
 
 
-def test_undo_and_redo_of_objects_go_on_over_what_was_painted(kept: Hands) -> None:
+def test_undo_and_redo_of_objects_go_on_over_what_was_painted(kept: GuiUser) -> None:
     labels, widget = kept.widget.labels, kept.widget
     assert labels is not None
     labels.mode, labels.selected_label = "fill", 0
@@ -129,17 +129,17 @@ def test_undo_and_redo_of_objects_go_on_over_what_was_painted(kept: Hands) -> No
 
 
 def test_strokes_before_the_first_object_are_in_the_journal_too(open_panel: Opener) -> None:
-    hands = open_panel()
-    labels = hands.widget.labels
+    user = open_panel()
+    labels = user.widget.labels
     assert labels is not None
-    hands.viewer.layers.selection.active = labels
+    user.viewer.layers.selection.active = labels
     labels.mode, labels.selected_label, labels.brush_size = "paint", 7, 8
-    hands.drag((30, 30), (30, 60))
-    assert not hands.widget.work.journal.path.exists()
-    hands.widget.session.click(Click(120, 200, None))
-    hands.wait()
-    hands.widget.keep()
-    assert told(hands) == {8: 441}
+    user.drag((30, 30), (30, 60))
+    assert not user.widget.work.journal.path.exists()
+    user.widget.session.click(Click(120, 200, None))
+    user.wait()
+    user.widget.keep()
+    assert told(user) == {8: 441}
 
 
 def test_strokes_through_planes_and_other_axes(tmp_path: Any) -> None:

@@ -12,7 +12,7 @@ from napari_pisam.images.thinned import LARGE_SIDE
 from napari_pisam.prompts import Click
 from napari_pisam.widgets.viewer.pyramid_store import LayeredLabels, layered_of
 from tests.widgets.conftest import Opener
-from tests.widgets.hands import Hands
+from tests.widgets.gui_user import GuiUser
 
 LENGTH = LARGE_SIDE + 4000
 
@@ -45,36 +45,36 @@ def test_a_block_through_the_planes_is_written_too() -> None:
 
 
 @pytest.fixture
-def hands(open_panel: Opener) -> Hands:
+def user(open_panel: Opener) -> GuiUser:
     """A black image 20,000 pixels wide, seen from near."""
-    hands = open_panel(np.zeros((300, LENGTH), np.uint8))
-    hands.widget.bridge.camera.center = (0, 150, LENGTH - 200)
-    hands.widget.bridge.camera.zoom = 2.0
-    return hands
+    user = open_panel(np.zeros((300, LENGTH), np.uint8))
+    user.widget.bridge.camera.center = (0, 150, LENGTH - 200)
+    user.widget.bridge.camera.zoom = 2.0
+    return user
 
 
-def test_masks_and_kept_objects_are_seen_and_undone(hands: Hands) -> None:
-    layer = hands.widget.labels
+def test_masks_and_kept_objects_are_seen_and_undone(user: GuiUser) -> None:
+    layer = user.widget.labels
     labels: Any = layered_of(layer) if layer is not None else None
     assert labels is not None
-    assert not len(hands.bright())
-    hands.click(150, LENGTH - 200)
-    hands.wait()
-    spot = hands.at(150, LENGTH - 200)
-    seen = hands.bright()
+    assert not len(user.bright())
+    user.click(150, LENGTH - 200)
+    user.wait()
+    spot = user.at(150, LENGTH - 200)
+    seen = user.bright()
     assert np.allclose(seen.mean(0), (spot.y(), spot.x()), atol=4), "the mask is not seen"
-    hands.press(Qt.Key.Key_Return)
-    hands.wait()
+    user.press(Qt.Key.Key_Return)
+    user.wait()
     assert (labels[140:160, LENGTH - 220 : LENGTH - 180] == 1).sum() > 300
     for zoom in (2.0, 0.3):
-        hands.widget.bridge.camera.zoom = zoom
-        spot, seen = hands.at(150, LENGTH - 200), hands.bright()
+        user.widget.bridge.camera.zoom = zoom
+        spot, seen = user.at(150, LENGTH - 200), user.bright()
         assert np.allclose(seen.mean(0), (spot.y(), spot.x()), atol=4), "the labels are not seen"
-    hands.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    hands.widget.drop()
-    hands.wait()
+    user.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    user.widget.drop()
+    user.wait()
     assert not labels[...].any()
-    assert not len(hands.bright())
+    assert not len(user.bright())
 
 
 def test_objects_of_an_earlier_session_come_back(open_panel: Opener) -> None:

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_pisam.widgets.qt.pacer import Pacer
 from napari_pisam.widgets.viewer.pacing import at_once
-from tests.widgets.hands import until
+from tests.widgets.gui_user import until
 from tests.widgets.paper import Paper
 
 

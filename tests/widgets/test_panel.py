@@ -24,11 +24,11 @@ from napari_pisam.widgets.segment_dock.keys_panel import chosen_keys, to_napari,
 from napari_pisam.widgets.segment_dock.segment_widget import NEW_LABELS, SegmentWidget
 from tests.session.discs import DiscEngine
 from tests.widgets.conftest import Opener
-from tests.widgets.hands import Hands, QTest, until
+from tests.widgets.gui_user import GuiUser, QTest, until
 
 
 @pytest.fixture
-def hands(open_panel: Opener) -> Hands:
+def user(open_panel: Opener) -> GuiUser:
     """The panel over an image of 200 x 300 pixels; what is not painted takes no time."""
     return open_panel(show=False)
 
@@ -55,26 +55,26 @@ class BrokenEngine(DiscEngine):
         raise ValueError("The file is damaged: open it again.")
 
 
-def click(hands: Hands, y: float, x: float) -> None:
-    hands.widget.session.click(Click(y, x, None))
-    hands.wait()
+def click(user: GuiUser, y: float, x: float) -> None:
+    user.widget.session.click(Click(y, x, None))
+    user.wait()
 
 
 def texts(box: QComboBox) -> list[str]:
     return [box.itemText(i) for i in range(box.count())]
 
 
-def test_it_opens_ready_to_click(hands: Hands) -> None:
-    widget = hands.widget
-    assert widget.image is hands.viewer.layers[0]
+def test_it_opens_ready_to_click(user: GuiUser) -> None:
+    widget = user.widget
+    assert widget.image is user.viewer.layers[0]
     assert widget.panel.banner.mode.name == "start"
-    assert hands.viewer.layers.selection.active is widget.prompts
+    assert user.viewer.layers.selection.active is widget.prompts
     assert widget.models.currentText() == "pisam-tiny"
     assert widget.panel.image_choice.currentText() == "array"
 
 
-def test_every_control_has_a_tooltip_and_fits_a_narrow_dock(hands: Hands) -> None:
-    panel = hands.widget.panel
+def test_every_control_has_a_tooltip_and_fits_a_narrow_dock(user: GuiUser) -> None:
+    panel = user.widget.panel
     controls = [
         found
         for kind in (QAbstractButton, QComboBox, QAbstractSpinBox)
@@ -86,54 +86,54 @@ def test_every_control_has_a_tooltip_and_fits_a_narrow_dock(hands: Hands) -> Non
     assert panel.minimumSizeHint().width() <= 350
 
 
-def test_layers_are_listed_under_their_present_names(hands: Hands) -> None:
-    panel, viewer = hands.widget.panel, hands.viewer
+def test_layers_are_listed_under_their_present_names(user: GuiUser) -> None:
+    panel, viewer = user.widget.panel, user.viewer
     other = viewer.add_image(np.zeros((30, 40)), name="second")
     assert texts(panel.image_choice) == ["second", "array"]
     other.name = "renamed"
     assert texts(panel.image_choice) == ["renamed", "array"]
     panel.image_choice.setCurrentIndex(0)
     panel.image_choice.activated.emit(0)
-    assert hands.widget.image is other
-    until(lambda: hands.widget.labels is not None)
-    labels = hands.widget.labels
+    assert user.widget.image is other
+    until(lambda: user.widget.labels is not None)
+    labels = user.widget.labels
     assert labels is not None
     assert labels.data.shape == (30, 40)
     assert texts(panel.labels_choice)[-1] == NEW_LABELS
 
 
-def test_an_existing_labels_layer_is_chosen_and_its_objects_are_protected(hands: Hands) -> None:
+def test_an_existing_labels_layer_is_chosen_and_its_objects_are_protected(user: GuiUser) -> None:
     data = np.zeros((200, 300), np.uint8)
     data[:, :80] = 7
-    layer = hands.viewer.add_labels(data, name="mine")
-    made = hands.widget.labels
-    row = texts(hands.widget.panel.labels_choice).index("mine")
-    hands.widget.panel.labels_choice.activated.emit(row)
-    assert hands.widget.labels is layer
-    assert made not in list(hands.viewer.layers), "the layer that was made and never used is gone"
-    click(hands, 60, 80)
-    hands.widget.keep()
+    layer = user.viewer.add_labels(data, name="mine")
+    made = user.widget.labels
+    row = texts(user.widget.panel.labels_choice).index("mine")
+    user.widget.panel.labels_choice.activated.emit(row)
+    assert user.widget.labels is layer
+    assert made not in list(user.viewer.layers), "the layer that was made and never used is gone"
+    click(user, 60, 80)
+    user.widget.keep()
     assert data[60, 79] == 7
     assert data[60, 85] == 8
 
 
-def test_labels_of_another_shape_are_refused_in_a_sentence(hands: Hands) -> None:
-    hands.widget.labels = hands.viewer.add_labels(np.zeros((5, 6), int), name="small")
-    click(hands, 60, 80)
-    hands.widget.keep()
-    shown = hands.widget.panel.banner.shown
+def test_labels_of_another_shape_are_refused_in_a_sentence(user: GuiUser) -> None:
+    user.widget.labels = user.viewer.add_labels(np.zeros((5, 6), int), name="small")
+    click(user, 60, 80)
+    user.widget.keep()
+    shown = user.widget.panel.banner.shown
     assert shown.name == "error"
     assert "small" in shown.hint
     assert "(5, 6)" in shown.hint
-    assert hands.widget.answer is not None
+    assert user.widget.answer is not None
 
 
-def test_objects_are_listed_shown_corrected_and_deleted(hands: Hands) -> None:
-    widget, table = hands.widget, hands.widget.panel.table
+def test_objects_are_listed_shown_corrected_and_deleted(user: GuiUser) -> None:
+    widget, table = user.widget, user.widget.panel.table
     for y in (60, 120):
-        click(hands, y, 80)
+        click(user, y, 80)
         widget.keep()
-    hands.wait()
+    user.wait()
     model = table.objects
     cells = [model.data(model.index(0, column)) for column in range(4)]
     assert cells[0] == "2"
@@ -142,12 +142,12 @@ def test_objects_are_listed_shown_corrected_and_deleted(hands: Hands) -> None:
     assert widget.panel.objects_title.text() == "2 objects"
     table.selectRow(1)
     widget.panel.reopen.click()
-    hands.wait()
+    user.wait()
     active_object = widget.session.active_object
     assert active_object is not None
     assert active_object.label == 1
     widget.drop()
-    hands.wait()
+    user.wait()
     table.selectRow(1)
     widget.panel.remove.click()
     assert [o.label for o in widget.objects] == [2]
@@ -155,8 +155,8 @@ def test_objects_are_listed_shown_corrected_and_deleted(hands: Hands) -> None:
     assert set(np.unique(widget.labels.data)) == {0, 2}
 
 
-def test_options_reach_the_session(hands: Hands) -> None:
-    keeping, session = hands.widget.panel.keeping, hands.widget.session
+def test_options_reach_the_session(user: GuiUser) -> None:
+    keeping, session = user.widget.panel.keeping, user.widget.session
     keeping.overlap.setCurrentIndex(1)
     keeping.holes.setValue(20)
     keeping.specks.setValue(30)
@@ -170,8 +170,8 @@ def test_options_reach_the_session(hands: Hands) -> None:
 
 def test_intensity_and_channels_reach_the_model(open_panel: Opener) -> None:
     images = [np.full((40, 50), v, np.uint16) for v in (1, 2, 3)]
-    hands = open_panel(*images, contrast_limits=(0, 3), show=False)
-    looks, session = hands.widget.panel.looks, hands.widget.session
+    user = open_panel(*images, contrast_limits=(0, 3), show=False)
+    looks, session = user.widget.panel.looks, user.widget.session
     looks.intensity.setCurrentIndex(1)
     assert session.plane is not None
     assert session.plane.intensity is not None
@@ -180,37 +180,37 @@ def test_intensity_and_channels_reach_the_model(open_panel: Opener) -> None:
     for box, row in zip(looks.bands, (1, 2, 3), strict=True):
         box.setCurrentIndex(row)
     assert session.plane.source.channels == 3
-    hands.viewer.layers.remove(hands.viewer.layers[0])
+    user.viewer.layers.remove(user.viewer.layers[0])
     assert session.plane.source.channels in (1, 2)
 
 
-def test_keys_can_be_changed_and_are_kept(hands: Hands) -> None:
-    panel = hands.widget.panel.keys_panel
+def test_keys_can_be_changed_and_are_kept(user: GuiUser) -> None:
+    panel = user.widget.panel.keys_panel
     edit = panel.edits["keep"]
     edit.setKeySequence(QKeySequence("K"))
     edit.editingFinished.emit()
     assert chosen_keys() == {"keep": "K"}
-    click(hands, 60, 80)
-    QTest.keyClick(hands.canvas.native, "K")
-    assert len(hands.widget.objects) == 1
-    assert "K" in hands.widget.panel.buttons["keep"].text()
+    click(user, 60, 80)
+    QTest.keyClick(user.canvas.native, "K")
+    assert len(user.widget.objects) == 1
+    assert "K" in user.widget.panel.buttons["keep"].text()
     edit.setKeySequence(QKeySequence("Ctrl+Z"))
     edit.editingFinished.emit()
-    assert "taken" in hands.widget.panel.banner.shown.hint
-    assert hands.widget.work.keys.keys["keep"] == "K"
+    assert "taken" in user.widget.panel.banner.shown.hint
+    assert user.widget.work.keys.keys["keep"] == "K"
     assert to_napari("Ctrl+Shift+Z") == "Control-Shift-Z"
     assert to_qt("Control-Shift-Z") == "Ctrl+Shift+Z"
 
 
 def test_busy_is_shown_and_can_be_cancelled(open_panel: Opener) -> None:
     engine = SlowEngine()
-    hands = open_panel(engine=engine, show=False)
-    widget = hands.widget
+    user = open_panel(engine=engine, show=False)
+    widget = user.widget
     widget.session.click(Click(60, 80, None))
     until(lambda: engine.begun == 1)
     until(lambda: widget.panel.banner.mode.name == "busy")
     widget.work.drop()
-    hands.look()
+    user.look()
     assert widget.panel.banner.mode.name == "start"
     engine.go.set()
     widget.wait_idle(20)
@@ -219,13 +219,13 @@ def test_busy_is_shown_and_can_be_cancelled(open_panel: Opener) -> None:
 
 def test_the_newest_click_wins(open_panel: Opener) -> None:
     engine = SlowEngine()
-    hands = open_panel(engine=engine, show=False)
-    session = hands.widget.session
+    user = open_panel(engine=engine, show=False)
+    session = user.widget.session
     for x in (80, 90, 100, 110, 120):
         session.click(Click(60, x, None))
         QApplication.processEvents()
     engine.go.set()
-    hands.wait()
+    user.wait()
     assert engine.begun <= 3
     assert session.active_object is not None
     assert len(session.active_object.prompt.corrections) == 4
@@ -233,38 +233,38 @@ def test_the_newest_click_wins(open_panel: Opener) -> None:
 
 
 def test_an_error_is_one_sentence_and_the_work_goes_on(open_panel: Opener) -> None:
-    hands = open_panel(engine=BrokenEngine(), show=False)
-    hands.widget.session.click(Click(60, 80, None))
+    user = open_panel(engine=BrokenEngine(), show=False)
+    user.widget.session.click(Click(60, 80, None))
     with pytest.raises(RuntimeError, match=r"^The file is damaged: open it again\.$"):
-        hands.widget.wait_idle(20)
-    shown = hands.widget.panel.banner.shown
+        user.widget.wait_idle(20)
+    shown = user.widget.panel.banner.shown
     assert shown.name == "error"
     assert shown.hint == "The file is damaged: open it again."
 
 
 def test_waiting_too_long_is_told(open_panel: Opener) -> None:
     engine = SlowEngine()
-    hands = open_panel(engine=engine, show=False)
-    hands.widget.session.click(Click(60, 80, None))
+    user = open_panel(engine=engine, show=False)
+    user.widget.session.click(Click(60, 80, None))
     with pytest.raises(TimeoutError, match="no mask within"):
-        hands.widget.wait_idle(0.05)
+        user.widget.wait_idle(0.05)
     engine.go.set()
 
 
-def test_deleted_labels_can_be_put_back(hands: Hands) -> None:
-    widget = hands.widget
-    click(hands, 60, 80)
+def test_deleted_labels_can_be_put_back(user: GuiUser) -> None:
+    widget = user.widget
+    click(user, 60, 80)
     widget.keep()
     labels = widget.labels
     assert labels is not None
-    hands.viewer.layers.remove(labels)
+    user.viewer.layers.remove(labels)
     assert widget.labels is None
-    hands.look()
+    user.look()
     assert not widget.panel.put_back.isHidden()
     widget.panel.put_back.click()
     assert widget.labels is labels
     assert [o.label for o in widget.objects] == [1]
-    hands.look()
+    user.look()
     assert widget.panel.put_back.isHidden()
 
 
@@ -316,12 +316,12 @@ def test_two_viewers_share_a_layer_and_stay_apart(open_panel: Opener) -> None:
 
 
 def test_closing_the_dock_gives_everything_back(open_panel: Opener) -> None:
-    hands = open_panel()
-    viewer, widget = hands.viewer, hands.widget
-    click(hands, 60, 80)
+    user = open_panel()
+    viewer, widget = user.viewer, user.widget
+    click(user, 60, 80)
     widget.keep()
     runner = widget.runner
-    click(hands, 120, 80)
+    click(user, 120, 80)
     dock = next(iter(viewer.window.dock_widgets.values()))
     viewer.window.remove_dock_widget(dock)
     widget.close_work()

@@ -20,7 +20,7 @@ from napari_pisam.widgets.qt.pictures import Pictures, top_window
 from napari_pisam.widgets.segment_dock.segment_widget import SegmentWidget
 from tests.session.discs import DiscEngine
 from tests.widgets.conftest import Opener
-from tests.widgets.hands import PATIENCE_SECONDS, until
+from tests.widgets.gui_user import PATIENCE_SECONDS, until
 from tests.widgets.paper import Paper
 
 WORK_SECONDS = 0.004
@@ -170,10 +170,10 @@ def test_the_window_of_a_floating_dock_is_the_one_beside_which_it_floats(qtbot: 
 
 
 def test_the_panel_watches_its_viewer_and_leaves_it_alone_when_it_goes(open_panel: Opener) -> None:
-    hands = open_panel()
-    window = hands.viewer.window._qt_window
+    user = open_panel()
+    window = user.viewer.window._qt_window
     assert len(window.findChildren(Pictures)) == 1
-    hands.widget.close_work()
+    user.widget.close_work()
     QApplication.processEvents()
     assert window.findChildren(Pictures) == []
 
@@ -181,18 +181,18 @@ def test_the_panel_watches_its_viewer_and_leaves_it_alone_when_it_goes(open_pane
 def test_a_floating_panel_watches_the_viewer_and_gives_it_back_when_it_is_closed(
     open_panel: Opener,
 ) -> None:
-    hands = open_panel()
-    window = hands.viewer.window._qt_window
-    dock: Any = hands.widget.parentWidget()
+    user = open_panel()
+    window = user.viewer.window._qt_window
+    dock: Any = user.widget.parentWidget()
     dock.setFloating(True)
-    until(lambda: hands.widget.window() is not window, "the dock floating")
+    until(lambda: user.widget.window() is not window, "the dock floating")
     QApplication.processEvents()
     assert len(window.findChildren(Pictures)) == 1
     # As its cross does; with nobody left who holds it the panel goes then.
     dock.destroyOnClose()
-    hands.widget.close_work()
+    user.widget.close_work()
     assert window.findChildren(Pictures) == []
-    names = [layer.name for layer in hands.viewer.layers]
+    names = [layer.name for layer in user.viewer.layers]
     assert not [name for name in names if name.startswith("Pi-SAM")]
 
 

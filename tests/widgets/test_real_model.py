@@ -19,21 +19,21 @@ COINS = ((58, 100), (51, 215), (126, 102))
 def test_real_clicks_give_the_labels_of_the_api_and_of_the_script(open_panel: Opener) -> None:
     samples: Any = skimage.data
     image = samples.coins()
-    hands = open_panel(image, engine=engine_for("pisam-tiny"))
-    widget = hands.widget
+    user = open_panel(image, engine=engine_for("pisam-tiny"))
+    widget = user.widget
     corrected = (COINS[0][0] + 24, COINS[0][1] + 24)
-    hands.click(*COINS[0])
+    user.click(*COINS[0])
     widget.wait_idle(300)
-    hands.click(*corrected)
+    user.click(*corrected)
     widget.wait_idle(300)
-    hands.press(Qt.Key.Key_Return)
+    user.press(Qt.Key.Key_Return)
     for place in COINS[1:]:
-        hands.click(*place)
+        user.click(*place)
         widget.wait_idle(300)
-        hands.press(Qt.Key.Key_Return)
-    hands.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        user.press(Qt.Key.Key_Return)
+    user.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert len(widget.objects) == 2
-    hands.press(
+    user.press(
         Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
     )
     assert len(widget.objects) == 3
@@ -48,7 +48,7 @@ def test_real_clicks_give_the_labels_of_the_api_and_of_the_script(open_panel: Op
         mask = predictor.segment(image, kept.prompt, object_size=kept.object_size).mask
         expected[mask & (expected == 0)] = kept.label
     assert np.array_equal(labels.data, expected)
-    scripted = segment_points(hands.viewer.layers[0], *_as_layers(widget), engine_for("pisam-tiny"))
+    scripted = segment_points(user.viewer.layers[0], *_as_layers(widget), engine_for("pisam-tiny"))
     assert np.array_equal(labels.data, scripted.data)
 
 

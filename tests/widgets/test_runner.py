@@ -14,7 +14,7 @@ from napari_pisam.session.answer import Answer
 from napari_pisam.session.plane import Ask
 from napari_pisam.widgets.qt.runner import Runner, sentence_of
 from tests.session.discs import DiscEngine, small_ask
-from tests.widgets.hands import until
+from tests.widgets.gui_user import until
 
 
 class Steps(DiscEngine):

@@ -22,7 +22,7 @@ from napari_pisam.session.engine import Engine
 from napari_pisam.session.plane import Ask
 from napari_pisam.widgets.segment_dock.model_loading import engine_for
 from tests.widgets.conftest import Opener
-from tests.widgets.hands import Hands, until
+from tests.widgets.gui_user import GuiUser, until
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 COINS = ((274, 358), (51, 215), (126, 102))
@@ -55,14 +55,14 @@ class Held:
         return (yield from self._engine.answer(ask))
 
 
-def open_coins(open_panel: Opener, *, engine: Any = None, size: tuple[int, int]) -> Hands:
+def open_coins(open_panel: Opener, *, engine: Any = None, size: tuple[int, int]) -> GuiUser:
     """The window with the coins of scikit-image."""
     samples: Any = skimage.data
-    hands = open_panel(samples.coins(), engine=engine or engine_for("pisam-tiny"), name="coins")
-    hands.viewer.window.resize(*size)
+    user = open_panel(samples.coins(), engine=engine or engine_for("pisam-tiny"), name="coins")
+    user.viewer.window.resize(*size)
     settle()
-    hands.viewer.reset_view()
-    return hands
+    user.viewer.reset_view()
+    return user
 
 
 def settle() -> None:
@@ -70,30 +70,30 @@ def settle() -> None:
         QApplication.processEvents()
 
 
-def go_near(hands: Hands, place: tuple[float, float], zoom: float) -> None:
+def go_near(user: GuiUser, place: tuple[float, float], zoom: float) -> None:
     """The person looks at one object from near."""
-    hands.widget.bridge.camera.center = place
-    hands.widget.bridge.camera.zoom = zoom
+    user.widget.bridge.camera.center = place
+    user.widget.bridge.camera.zoom = zoom
     settle()
 
 
-def click(hands: Hands, place: tuple[float, float]) -> None:
-    hands.click(*place)
-    hands.widget.wait_idle(PATIENCE_SECONDS)
+def click(user: GuiUser, place: tuple[float, float]) -> None:
+    user.click(*place)
+    user.widget.wait_idle(PATIENCE_SECONDS)
 
 
-def keep_or_drop(hands: Hands) -> None:
+def keep_or_drop(user: GuiUser) -> None:
     """Keep what the model found; whether it found anything is not what a picture is about."""
-    answer = hands.widget.answer
+    answer = user.widget.answer
     found = answer is not None and answer.mask.mask.any()
-    hands.press(Qt.Key.Key_Return if found else Qt.Key.Key_Escape)
-    hands.wait()
+    user.press(Qt.Key.Key_Return if found else Qt.Key.Key_Escape)
+    user.wait()
 
 
-def shoot(hands: Hands, name: str) -> None:
+def shoot(user: GuiUser, name: str) -> None:
     """Write a picture of the whole window."""
     settle()
-    shown = Image.fromarray(hands.viewer.screenshot(canvas_only=False, flash=False))
+    shown = Image.fromarray(user.viewer.screenshot(canvas_only=False, flash=False))
     PICTURES.mkdir(exist_ok=True)
     # By how far colours lie apart, so that the few that mean something are kept.
     small = shown.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=3)
@@ -101,66 +101,66 @@ def shoot(hands: Hands, name: str) -> None:
 
 
 def test_from_the_first_click_to_kept_objects(open_panel: Opener) -> None:
-    hands = open_coins(open_panel, size=(1300, 850))
-    shoot(hands, "empty")
+    user = open_coins(open_panel, size=(1300, 850))
+    shoot(user, "empty")
     first = COINS[0]
-    go_near(hands, first, 5.0)
-    click(hands, first)
-    shoot(hands, "prompt")
-    hands.press(Qt.Key.Key_U)
-    hands.wait()
-    shoot(hands, "unsure")
-    hands.press(Qt.Key.Key_U)
-    click(hands, (first[0] + CORRECTION[0], first[1] + CORRECTION[1]))
-    shoot(hands, "correction")
-    keep_or_drop(hands)
-    hands.viewer.reset_view()
+    go_near(user, first, 5.0)
+    click(user, first)
+    shoot(user, "prompt")
+    user.press(Qt.Key.Key_U)
+    user.wait()
+    shoot(user, "unsure")
+    user.press(Qt.Key.Key_U)
+    click(user, (first[0] + CORRECTION[0], first[1] + CORRECTION[1]))
+    shoot(user, "correction")
+    keep_or_drop(user)
+    user.viewer.reset_view()
     settle()
     for place in COINS[1:]:
-        click(hands, place)
-        keep_or_drop(hands)
-    shoot(hands, "kept")
-    hands.viewer.theme = "light"
-    click(hands, (55, 272))
-    shoot(hands, "light")
+        click(user, place)
+        keep_or_drop(user)
+    shoot(user, "kept")
+    user.viewer.theme = "light"
+    click(user, (55, 272))
+    shoot(user, "light")
 
 
 def test_busy_and_error(open_panel: Opener) -> None:
     engine = Held()
-    hands = open_coins(open_panel, engine=engine, size=(1300, 850))
-    go_near(hands, COINS[0], 5.0)
-    hands.viewer.window._status_bar._toggle_activity_dock(True)
-    hands.move(*COINS[0])
-    hands.click(*COINS[0])
-    until(lambda: hands.widget._bar._bar is not None, "the bar in the activity dock")
-    shoot(hands, "busy")
+    user = open_coins(open_panel, engine=engine, size=(1300, 850))
+    go_near(user, COINS[0], 5.0)
+    user.viewer.window._status_bar._toggle_activity_dock(True)
+    user.move(*COINS[0])
+    user.click(*COINS[0])
+    until(lambda: user.widget._bar._bar is not None, "the bar in the activity dock")
+    shoot(user, "busy")
     engine.go.set()
-    hands.widget.wait_idle(PATIENCE_SECONDS)
-    hands.viewer.window._status_bar._toggle_activity_dock(False)
-    hands.widget.labels = hands.viewer.add_labels(np.zeros((50, 60), np.uint8), name="other size")
-    hands.viewer.layers.selection.active = hands.widget.prompts
-    hands.press(Qt.Key.Key_Return)
-    hands.wait()
-    shoot(hands, "error")
+    user.widget.wait_idle(PATIENCE_SECONDS)
+    user.viewer.window._status_bar._toggle_activity_dock(False)
+    user.widget.labels = user.viewer.add_labels(np.zeros((50, 60), np.uint8), name="other size")
+    user.viewer.layers.selection.active = user.widget.prompts
+    user.press(Qt.Key.Key_Return)
+    user.wait()
+    shoot(user, "error")
 
 
 def test_a_narrow_dock(open_panel: Opener) -> None:
-    hands = open_coins(open_panel, size=(1100, 1000))
-    widget: Any = hands.widget
+    user = open_coins(open_panel, size=(1100, 1000))
+    widget: Any = user.widget
     dock = widget.parentWidget()
     while not isinstance(dock, QDockWidget):
         dock = dock.parentWidget()
-    window = hands.viewer.window._qt_window
+    window = user.viewer.window._qt_window
     window.resizeDocks([dock], [350], Qt.Orientation.Horizontal)
     for place in COINS[:2]:
-        click(hands, place)
-        keep_or_drop(hands)
-    click(hands, COINS[2])
+        click(user, place)
+        keep_or_drop(user)
+    click(user, COINS[2])
     for section in widget.panel.sections[1:]:
         section.expand()
     settle()
     assert 340 <= dock.width() <= 360
-    shoot(hands, "narrow")
+    shoot(user, "narrow")
 
 
 def test_at_200_percent(open_panel: Opener) -> None:
@@ -174,7 +174,7 @@ def test_at_200_percent(open_panel: Opener) -> None:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return
-    hands = open_coins(open_panel, size=(1300, 850))
-    go_near(hands, COINS[0], 5.0)
-    click(hands, COINS[0])
-    shoot(hands, "at-200-percent")
+    user = open_coins(open_panel, size=(1300, 850))
+    go_near(user, COINS[0], 5.0)
+    click(user, COINS[0])
+    shoot(user, "at-200-percent")

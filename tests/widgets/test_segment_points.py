@@ -24,7 +24,7 @@ from napari_pisam.widgets.segment_dock.segment_points import (
 from napari_pisam.widgets.viewer.pyramid_store import layered_of
 from tests.session.discs import DiscEngine
 from tests.widgets.conftest import Opener
-from tests.widgets.hands import until
+from tests.widgets.gui_user import until
 
 
 @pytest.fixture
@@ -82,25 +82,25 @@ def test_kinds_and_corrections(image: Image) -> None:
 
 def test_the_same_labels_as_clicking(open_panel: Opener) -> None:
     array = np.zeros((3, 120, 160), np.uint8)
-    hands = open_panel(array, scale=(2, 0.5, 0.5))
-    session = hands.widget.session
-    hands.viewer.dims.set_current_step(0, 1)
+    user = open_panel(array, scale=(2, 0.5, 0.5))
+    session = user.widget.session
+    user.viewer.dims.set_current_step(0, 1)
     said = [((30, 30), [(30, 36), (30, 52)]), ((80, 100), [(80, 100)]), ((30, 45), [])]
     for place, corrections in said:
         session.click(Click(*place, None))
-        hands.wait()
+        user.wait()
         for correction in corrections:
             session.click(Click(*correction, None))
-            hands.wait()
-        hands.widget.keep()
+            user.wait()
+        user.widget.keep()
     prompts = points([(1, *p) for p, _ in said], group=[1, 2, 3])
     rows = [(i, (1, *c)) for i, (_, cs) in enumerate(said, 1) for c in cs]
     corrections_layer = points([r for _, r in rows], group=[i for i, _ in rows])
     prompts.scale = corrections_layer.scale = (2, 0.5, 0.5)
-    labels = segment_points(hands.widget.image, prompts, corrections_layer, DiscEngine())
-    assert hands.widget.labels is not None
-    assert hands.widget.labels.data.max() == 3
-    assert np.array_equal(labels.data, hands.widget.labels.data)
+    labels = segment_points(user.widget.image, prompts, corrections_layer, DiscEngine())
+    assert user.widget.labels is not None
+    assert user.widget.labels.data.max() == 3
+    assert np.array_equal(labels.data, user.widget.labels.data)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from napari_pisam.session.answer import Answer
 from napari_pisam.session.plane import Ask
 from napari_pisam.widgets.qt.runner import Runner
 from tests.session.discs import DiscEngine, small_ask
-from tests.widgets.hands import until
+from tests.widgets.gui_user import until
 
 STEPS = 5
 

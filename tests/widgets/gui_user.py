@@ -1,4 +1,4 @@
-"""A person's hands in a test: real mouse and key events on the canvas of a real window."""
+"""A person's user in a test: real mouse and key events on the canvas of a real window."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def until(condition: Callable[[], bool], what: str = "it") -> None:
     QApplication.processEvents()
 
 
-class Hands:
+class GuiUser:
     """Mouse and keyboard over a viewer. Places are image pixels (y, x) of the widget's image."""
 
     def __init__(self, viewer: Any, widget: SegmentWidget) -> None:
