@@ -17,7 +17,7 @@ from npe2 import PluginManifest
 
 import napari_pisam
 from napari_pisam.geometry import Window
-from napari_pisam.images import thinned
+from napari_pisam.images import overviews
 from napari_pisam.images.labels import write_labels
 from napari_pisam.images.source import ImageError, as_source
 from napari_pisam.widgets.files import reader
@@ -325,8 +325,8 @@ def test_a_damaged_small_file_opens_and_its_damage_is_never_segmented(tmp_path: 
 def test_a_large_image_without_a_pyramid_gets_an_overview(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channels: tuple[int, ...]
 ) -> None:
-    monkeypatch.setattr(thinned, "LARGE_PIXELS", 500 * 500)
-    monkeypatch.setattr(thinned, "OVERVIEW_SIDE", 200)
+    monkeypatch.setattr(overviews, "LARGE_PIXELS", 500 * 500)
+    monkeypatch.setattr(overviews, "OVERVIEW_SIDE", 200)
     monkeypatch.setattr(reader, "LOADED_BYTES", 100)
     full = pattern(*channels, 600, 900)
     tifffile.imwrite(
@@ -353,8 +353,8 @@ def test_a_large_image_without_a_pyramid_gets_an_overview(
 def test_an_overview_of_a_damaged_file_is_made_of_what_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(thinned, "LARGE_PIXELS", 300 * 300)
-    monkeypatch.setattr(thinned, "OVERVIEW_SIDE", 200)
+    monkeypatch.setattr(overviews, "LARGE_PIXELS", 300 * 300)
+    monkeypatch.setattr(overviews, "OVERVIEW_SIDE", 200)
     _damaged(tmp_path / "d.ome.tif", 1000)
     with notification_manager:
         (layer,) = layers(tmp_path / "d.ome.tif")

@@ -14,9 +14,9 @@ from napari_pisam.cli.prompts_csv import ObjectPrompt
 from napari_pisam.geometry import Window
 from napari_pisam.images.files import open_images
 from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
+from napari_pisam.images.label_arrays import SparseLabels
 from napari_pisam.images.labels import overlay, write_png
 from napari_pisam.images.source import ImageSource
-from napari_pisam.images.sparse_labels import SparseLabels
 from napari_pisam.masks.placed import PlacedMask
 
 # Channels that become the model's red, green and blue.

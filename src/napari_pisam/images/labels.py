@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
-from napari_pisam.images import sparse_labels
+from napari_pisam.images import label_arrays
 from napari_pisam.images.files import open_source
+from napari_pisam.images.label_arrays import SparseLabels
 from napari_pisam.images.lazy import LazyArray
+from napari_pisam.images.overviews import with_overviews
 from napari_pisam.images.source import ImageError
-from napari_pisam.images.sparse_labels import SparseLabels
 from napari_pisam.images.stored import LABELS_MARK
-from napari_pisam.images.thinned import with_overviews
 
 # Okabe and Ito's colours, told apart with every kind of colour vision; black is left out.
 PALETTE = np.array(
@@ -37,7 +37,7 @@ PALETTE = np.array(
     ],
     np.uint8,
 )
-TILE = sparse_labels.SIDE
+TILE = label_arrays.SIDE
 # What a TIFF with offsets of 32 bits can hold, some room for the rest of it left.
 CLASSIC_BYTES = 2**32 - 2**25
 # One pixel of outline for so many pixels of the picture's longer side.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
 from napari_pisam.images.lazy import LazyArray, exact_levels, index_parts
-from napari_pisam.images.thinned import with_overviews
+from napari_pisam.images.overviews import with_overviews
 
 # A level counts as fine enough when it is coarser than wanted by no more than this.
 SCALE_SLACK = 1.01

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_pisam.images.overviews import Overview, with_overviews
+from napari_pisam.images.salvaged import SalvagedArray
 from napari_pisam.images.source import ImageError, plane_of
-from napari_pisam.images.thinned import Thinned, with_overviews
-from napari_pisam.widgets.files.shown_array import ShownArray
 
 if TYPE_CHECKING:
     from napari_pisam.images.lazy import LazyArray
@@ -104,7 +104,7 @@ class _File:
         """A labels layer, which can be painted on unless it is large."""
         levels = list(image.levels)
         if math.prod(levels[0].shape) <= EDITABLE_PIXELS:
-            whole = ShownArray(levels[0], self._tell)
+            whole = SalvagedArray(levels[0], self._tell)
             levels = [np.array(whole)]
         known = {"colormap": _label_colormap(image), "features": _label_features(image)}
         return [(*self._layer(image, levels, **known)[:2], "labels")]
@@ -133,7 +133,7 @@ class _File:
         first = levels[0]
         if isinstance(first, np.ndarray) and len(levels) == 1 and not isinstance(first, np.memmap):
             return first
-        shown = [ShownArray(level, self._tell) for level in levels]
+        shown = [SalvagedArray(level, self._tell) for level in levels]
         if len(shown) == 1 and shown[0].size * shown[0].dtype.itemsize <= LOADED_BYTES:
             loaded = np.asarray(shown[0])
             return shown[0] if self._damaged else loaded
@@ -141,7 +141,7 @@ class _File:
         if len(all_levels) == 1:
             return all_levels[0]
         last = all_levels[-1]
-        if isinstance(last, Thinned):
+        if isinstance(last, Overview):
             _make(last)
         return list(all_levels)
 
@@ -161,7 +161,7 @@ class _File:
             window = intensity_window(image.plane(middle))
         except ImageError as error:
             self._tell(str(error))
-            black = tuple(_Black(ShownArray(level, self._tell)) for level in image.levels)
+            black = tuple(_Black(SalvagedArray(level, self._tell)) for level in image.levels)
             window = intensity_window(replace(image, levels=black).plane(middle))
         return list(zip(window.low, window.high, strict=True))
 
@@ -176,14 +176,14 @@ class _File:
 class _Black:
     """A shown array that does not say so: its zeros count as pixels."""
 
-    def __init__(self, shown: ShownArray) -> None:
+    def __init__(self, shown: SalvagedArray) -> None:
         self._shown, self.shape, self.dtype = shown, shown.shape, shown.dtype
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         return self._shown[key]
 
 
-def _make(overview: Thinned) -> None:
+def _make(overview: Overview) -> None:
     """Make an overview now, of the middle of a stack, with a bar in napari's activity dock."""
     from napari.utils import progress
 

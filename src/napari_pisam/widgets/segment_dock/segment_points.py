@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_pisam.images.label_arrays import LayeredLabels, is_large
 from napari_pisam.images.source import ImageError
 from napari_pisam.jobs import finish
 from napari_pisam.prompts import Click
@@ -25,7 +26,6 @@ from napari_pisam.widgets.viewer.identity import unwrapped
 from napari_pisam.widgets.viewer.image_plane import Look, image_plane, spatial_shape
 from napari_pisam.widgets.viewer.layer_store import NEW_LABELS_DTYPE
 from napari_pisam.widgets.viewer.prompt_layers import CORRECTIONS, PROMPTS, signs_of
-from napari_pisam.widgets.viewer.pyramid_store import LayeredLabels, is_large
 
 if TYPE_CHECKING:
     import napari

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_pisam.geometry import Window
+from napari_pisam.images.bands import BandSource
 from napari_pisam.images.intensity import IntensityWindow
-from napari_pisam.images.source import ImageError, ImageSource, as_source, plane_of
+from napari_pisam.images.source import ImageSource, as_source, plane_of
 from napari_pisam.session.plane import ImagePlane, PlaneIndex, PlaneKey
 
 if TYPE_CHECKING:
@@ -30,32 +28,6 @@ class Look:
 
     bands: tuple[Image, ...] = ()
     as_displayed: bool = False
-
-
-class BandSource:
-    """Several one-channel sources of one size as the channels of one image."""
-
-    def __init__(self, sources: Sequence[ImageSource]) -> None:
-        self._sources = tuple(sources)
-        sizes = {(s.height, s.width) for s in self._sources}
-        if len(sizes) != 1 or any(s.channels != 1 for s in self._sources):
-            raise ImageError("Channels need to be gray images of one size: choose other layers.")
-        self.height, self.width = sizes.pop()
-        self.channels = len(self._sources)
-        self.dtype: np.dtype[Any] = np.result_type(*(s.dtype for s in self._sources))
-        # a pyramid beside a plain image: only what all of them have can be read
-        fewest = min(len(s.levels) for s in self._sources)
-        side_by_side = zip(*(s.levels[:fewest] for s in self._sources), strict=True)
-        alike = takewhile(lambda f: max(f) < 1.01 * min(f), side_by_side)
-        self.levels = tuple(factors[0] for factors in alike)
-        stored = (getattr(s, "stored_levels", len(s.levels)) for s in self._sources)
-        self.stored_levels = min(*stored, len(self.levels))
-        self.rgb = False
-
-    def read(self, window: Window) -> NDArray[Any]:
-        """See ImageSource.read; a source without that level is read at full resolution's cost."""
-        parts = [source.read(window).astype(self.dtype, copy=False) for source in self._sources]
-        return np.concatenate(parts, axis=2)
 
 
 def plane_index(image: Image, dims: Dims) -> PlaneIndex | None:

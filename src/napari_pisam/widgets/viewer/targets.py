@@ -7,18 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
+from napari_pisam.images.label_arrays import LayeredLabels, is_large
 from napari_pisam.session.label_store import LabelStoreError
 from napari_pisam.widgets.viewer.frames import apply_frame, same_frame
 from napari_pisam.widgets.viewer.helper_layers import keeping_selection
 from napari_pisam.widgets.viewer.identity import LayerNames, is_in, unwrapped
 from napari_pisam.widgets.viewer.image_plane import spatial_shape
 from napari_pisam.widgets.viewer.layer_store import NEW_LABELS_DTYPE, LayerLabelStore, misfit
-from napari_pisam.widgets.viewer.pyramid_store import (
-    LayeredLabels,
-    PyramidLabelStore,
-    is_large,
-    layered_of,
-)
+from napari_pisam.widgets.viewer.pyramid_store import PyramidLabelStore, layered_of
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels

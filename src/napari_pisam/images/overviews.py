@@ -26,7 +26,7 @@ BLOCK = 2048
 KEPT_BYTES = 128_000_000
 
 
-class Thinned:
+class Overview:
     """A lazy array with a pixel for every few pixels of another, along two of its axes.
 
     array: lazy, of any shape. factors: how many pixels become one, powers of two, along rows and
@@ -197,5 +197,5 @@ def with_overviews(
     while max(sides) / factor > OVERVIEW_SIDE:
         factor *= 2
         along = tuple(min(factor, 2 ** (n.bit_length() - 1)) for n in sides)
-        made.append(Thinned(last, (along[0], along[1]), plane=plane, nearest=nearest))
+        made.append(Overview(last, (along[0], along[1]), plane=plane, nearest=nearest))
     return (*levels, *made)

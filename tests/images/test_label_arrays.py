@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_pisam.images.files import open_images
+from napari_pisam.images.label_arrays import LayeredLabels, SparseLabels
 from napari_pisam.images.labels import write_labels
-from napari_pisam.images.sparse_labels import SparseLabels
 
 
 @settings(max_examples=60, deadline=None)
@@ -81,3 +81,30 @@ def test_a_large_file_of_them_has_levels_and_room(tmp_path: Path) -> None:
     assert coarse.shape == (1250, 1875)
     assert coarse[640, 1860] == 3
     assert (coarse > 0).sum() == pytest.approx(2000 * 1000 / 32**2, rel=0.1)
+
+
+@pytest.mark.parametrize("shape", [(300, 9000), (3, 5000, 70), (2, 1, 3000, 3001)])
+def test_every_level_is_every_so_many_pixels_of_the_finest(shape: tuple[int, ...]) -> None:
+    labels, array = LayeredLabels(shape, np.uint16), np.zeros(shape, np.uint16)
+    random = np.random.default_rng(0)
+    for number in range(1, 12):
+        where: list[int | slice] = [int(random.integers(n)) for n in shape[:-2]]
+        for n in shape[-2:]:
+            start = int(random.integers(n))
+            where.append(slice(start, min(n, start + int(random.integers(1, 900)))))
+        block = number * random.integers(0, 2, array[tuple(where)].shape)
+        labels[tuple(where)] = block
+        array[tuple(where)] = block
+    assert labels.highest == 11
+    assert len(labels.levels) > 1
+    for power, level in enumerate(labels.levels):
+        fy, fx = (min(2**power, side) for side in shape[-2:])
+        thin = array[..., fy // 2 :: fy, fx // 2 :: fx]
+        assert np.array_equal(level[...], thin[..., : level.shape[-2], : level.shape[-1]])
+
+
+def test_a_block_through_the_planes_is_written_too() -> None:
+    labels = LayeredLabels((6, 40, 50), np.uint16)
+    labels[1:4, 7, 10:20] = 5
+    assert (labels[...] == 5).sum() == 30
+    assert labels[2, 7, 15] == 5

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
-from napari_pisam.images import thinned
+from napari_pisam.images import overviews
 from napari_pisam.images.intensity import intensity_window
+from napari_pisam.images.overviews import Overview, with_overviews
 from napari_pisam.images.source import PyramidSource, as_source, plane_of
-from napari_pisam.images.thinned import Thinned, with_overviews
 from tests.images.stored_files import pattern
 
 
@@ -37,7 +37,7 @@ class Watched:
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float32", "bool"])
 def test_a_pixel_is_the_mean_of_pixels_spread_over_it(factor: int, dtype: str) -> None:
     array = (pattern(80, 99) % (2 if dtype == "bool" else 200)).astype(dtype)
-    made = Thinned(array, (factor, factor), plane=(0, 1))
+    made = Overview(array, (factor, factor), plane=(0, 1))
     assert made.shape == (80 // factor, 99 // factor)
     assert made.dtype == array.dtype
     step = max(1, factor // 4)
@@ -51,7 +51,7 @@ def test_a_pixel_is_the_mean_of_pixels_spread_over_it(factor: int, dtype: str) -
 
 def test_labels_are_never_mixed() -> None:
     labels = pattern(64, 64)
-    made = np.asarray(Thinned(labels, (8, 4), plane=(0, 1), nearest=True))
+    made = np.asarray(Overview(labels, (8, 4), plane=(0, 1), nearest=True))
     np.testing.assert_array_equal(made, labels[4::8, 2::4])
 
 
@@ -59,8 +59,8 @@ def test_labels_are_never_mixed() -> None:
 @given(st.data())
 def test_a_part_is_cut_out_of_the_whole(data: st.DataObject) -> None:
     array = pattern(3, 150, 170)
-    made = Thinned(array, (4, 2), plane=(1, 2))
-    whole = np.asarray(Thinned(array, (4, 2), plane=(1, 2)))
+    made = Overview(array, (4, 2), plane=(1, 2))
+    whole = np.asarray(Overview(array, (4, 2), plane=(1, 2)))
     key = tuple(
         data.draw(st.integers(0, n - 1) | st.slices(n).filter(bool), label="key")
         for n in made.shape
@@ -71,15 +71,15 @@ def test_a_part_is_cut_out_of_the_whole(data: st.DataObject) -> None:
 @pytest.mark.parametrize("plane", [(0, 1), (1, 2), (0, 2)])
 def test_rows_and_columns_may_be_any_axes(plane: tuple[int, int]) -> None:
     array = np.moveaxis(pattern(40, 48, 3), (0, 1), plane)
-    made = np.moveaxis(np.asarray(Thinned(array, (2, 2), plane=plane)), plane, (0, 1))
+    made = np.moveaxis(np.asarray(Overview(array, (2, 2), plane=plane)), plane, (0, 1))
     flat = np.moveaxis(array, plane, (0, 1)).reshape(20, 2, 24, 2, 3).mean((1, 3))
     np.testing.assert_array_equal(made, np.rint(flat))
 
 
 def test_a_plane_is_made_in_pieces_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thinned, "BLOCK", 64)
+    monkeypatch.setattr(overviews, "BLOCK", 64)
     watched = Watched(pattern(600, 700))
-    made = Thinned(watched, (4, 4), plane=(0, 1))
+    made = Overview(watched, (4, 4), plane=(0, 1))
     steps = list(made.steps())
     assert steps[-1] == (len(steps), len(steps)) == (110, 110)
     assert max(watched.read) <= 64 * 64

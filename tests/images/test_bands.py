@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from napari_pisam.geometry import Window
+from napari_pisam.images.bands import BandSource
 from napari_pisam.images.source import ArraySource, PyramidSource, best_level
-from napari_pisam.widgets.viewer.image_plane import BandSource
 
 
 @pytest.mark.parametrize("first", ["pyramid", "plain"])

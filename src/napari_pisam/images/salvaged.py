@@ -17,7 +17,7 @@ from napari_pisam.images.source import ImageError
 PIECE = 64
 
 
-class ShownArray:
+class SalvagedArray:
     """A lazy array that has zeros where the file is damaged, in place of an error at each repaint.
 
     exact: the array that raises ImageError there; masks are made from it. tell: is told the
