@@ -25,10 +25,10 @@ QT = {"PyQt5", "PyQt6", "PySide2", "PySide6", "qtpy", "superqt"}
 VIEWER = QT | {"napari", "magicgui", "vispy"}
 FORBIDDEN = {
     "datasets": VIEWER | {"torch"},
+    "geometry": VIEWER | {"scipy", "torch"},
     "jobs": VIEWER | {"numpy", "torch"},
-    "masks": VIEWER | {"torch"},
+    "masks": VIEWER | {"napari_pisam.prompts", "torch"},
     "prompts": VIEWER | {"scipy", "torch"},
-    "geometry": VIEWER | {"torch"},
     "metrics": VIEWER | {"torch"},
     "simulate": VIEWER | {"torch"},
     "model": VIEWER | {"napari_pisam.images", "napari_pisam.prompts", "zarr", "tifffile"},

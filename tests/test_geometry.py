@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -12,12 +11,10 @@ from napari_pisam.geometry import (
     box_xyxy_input,
     points_xy_input,
     points_xy_unit,
-    prompt_centre,
     square_window,
     tile_grid,
 )
-from napari_pisam.masks.placed import PlacedMask
-from napari_pisam.prompts import Box, Click, Prompt
+from napari_pisam.prompts import Box, Click
 
 windows = st.builds(
     Window, st.integers(-50, 50), st.integers(-50, 50), st.integers(1, 90), st.integers(1, 90)
@@ -112,52 +109,6 @@ def test_a_square_holds_its_centre_and_is_no_smaller_than_asked(
     middle = (window.y + (window.height - 1) / 2, window.x + (window.width - 1) / 2)
     assert abs(middle[0] - y) < 1 + 1e-9
     assert abs(middle[1] - x) < 1 + 1e-9
-
-
-points = st.lists(
-    st.builds(Click, st.integers(-50, 50), st.integers(-50, 50), st.booleans()), max_size=5
-)
-
-
-@given(said=points, y=st.integers(-50, 50), x=st.integers(-50, 50))
-def test_points_are_centred_in_the_box_round_those_on_the_object(
-    said: list[Click], y: int, x: int
-) -> None:
-    prompt = Prompt(points=(*said, Click(y, x)))
-    on = [c for c in prompt.points if c.positive]
-    centre = prompt_centre(prompt)
-    for axis in ("y", "x"):
-        places = [getattr(c, axis) for c in on]
-        assert getattr(centre, axis) - min(places) == max(places) - getattr(centre, axis)
-
-
-@given(
-    y=st.integers(-50, 50),
-    x=st.integers(-50, 50),
-    height=st.integers(1, 9),
-    width=st.integers(1, 9),
-)
-def test_a_mask_is_centred_between_its_outermost_pixels_and_a_box_goes_before_it(
-    y: int, x: int, height: int, width: int
-) -> None:
-    padded = np.zeros((20, 20), np.bool_)
-    padded[3 : 3 + height, 5 : 5 + width] = True
-    mask = PlacedMask(y - 3, x - 5, padded)
-    far = (Click(500, 500),)
-    centre = prompt_centre(Prompt(points=far, mask=mask))
-    assert centre.y - y == y + height - 1 - centre.y
-    assert centre.x - x == x + width - 1 - centre.x
-    assert prompt_centre(Prompt(points=far, mask=mask, box=Box(0, 0, 10, 30))) == Click(5, 15)
-
-
-def test_a_prompt_without_a_place_is_told_to_say_it() -> None:
-    for prompt in (
-        Prompt(),
-        Prompt(points=(Click(1, 2, False),)),
-        Prompt(corrections=(Click(1, 2),)),
-    ):
-        with pytest.raises(ValueError, match="Say where the object is"):
-            prompt_centre(prompt)
 
 
 @given(

@@ -8,19 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-from numpy.typing import NDArray
 
 from napari_pisam.masks.placed import PlacedMask
-from napari_pisam.prompts import Box, Click, Prompt
-
-masks = arrays(np.bool_, st.tuples(st.integers(0, 7), st.integers(0, 9)))
-places = st.tuples(st.integers(-9, 14), st.integers(-9, 14))
-
-
-def pixels(placed: PlacedMask) -> set[tuple[int, int]]:
-    """The image pixels that a mask covers, one by one."""
-    return {(placed.y + int(y), placed.x + int(x)) for y, x in np.argwhere(placed.mask)}
+from napari_pisam.prompts import Box, Click, Prompt, points_span, prompt_centre
 
 
 def test_lists_and_tuples_of_clicks_make_equal_prompts() -> None:
@@ -59,40 +49,6 @@ def test_a_click_nowhere_is_refused(place: tuple[float, float]) -> None:
         Click(*place)
 
 
-@given(mask=masks, place=places, height=st.integers(1, 12), width=st.integers(1, 12))
-def test_a_placed_mask_covers_the_same_pixels_in_an_image_and_without_its_margins(
-    mask: NDArray[np.bool_], place: tuple[int, int], height: int, width: int
-) -> None:
-    placed = PlacedMask(*place, mask)
-    full = placed.in_image(height, width)
-    assert full.shape == (height, width)
-    inside = {(y, x) for y, x in pixels(placed) if 0 <= y < height and 0 <= x < width}
-    assert pixels(PlacedMask(0, 0, full)) == inside
-    tight = placed.cropped()
-    assert pixels(tight) == pixels(placed)
-    edges = (tight.mask[:1], tight.mask[-1:], tight.mask[:, :1], tight.mask[:, -1:])
-    assert not tight.mask.size or all(edge.any() for edge in edges)
-
-
-@given(mask=masks, place=places)
-def test_masks_are_equal_when_they_lie_alike_and_show_the_same(
-    mask: NDArray[np.bool_], place: tuple[int, int]
-) -> None:
-    placed, same = PlacedMask(*place, mask), PlacedMask(*place, mask.copy())
-    assert placed == same
-    assert hash(placed) == hash(same)
-    assert placed != PlacedMask(place[0] + 1, place[1], mask)
-    assert not mask.size or placed != PlacedMask(*place, ~mask)
-    assert Prompt(mask=placed) == Prompt(mask=same)
-    assert placed != "a mask"
-
-
-@pytest.mark.parametrize("mask", [np.zeros((2, 3)), np.zeros(3, bool), np.zeros((1, 2, 3), bool)])
-def test_what_is_no_mask_is_refused(mask: NDArray[Any]) -> None:
-    with pytest.raises(ValueError, match="two-dimensional boolean"):
-        PlacedMask(0, 0, mask)
-
-
 def test_a_prompt_is_empty_until_something_says_where_the_object_is() -> None:
     said: list[Prompt] = [
         Prompt(),
@@ -107,3 +63,63 @@ def test_a_prompt_is_empty_until_something_says_where_the_object_is() -> None:
     ]
     assert not any(prompt.empty for prompt in where)
     assert Box(1, 2, 4, 9).span == 7
+
+
+points = st.lists(
+    st.builds(Click, st.integers(-50, 50), st.integers(-50, 50), st.booleans()), max_size=5
+)
+
+
+@given(said=points, y=st.integers(-50, 50), x=st.integers(-50, 50))
+def test_points_are_centred_in_the_box_round_those_on_the_object(
+    said: list[Click], y: int, x: int
+) -> None:
+    prompt = Prompt(points=(*said, Click(y, x)))
+    on = [c for c in prompt.points if c.positive]
+    centre = prompt_centre(prompt)
+    for axis in ("y", "x"):
+        places = [getattr(c, axis) for c in on]
+        assert getattr(centre, axis) - min(places) == max(places) - getattr(centre, axis)
+
+
+@given(
+    y=st.integers(-50, 50),
+    x=st.integers(-50, 50),
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+)
+def test_a_mask_is_centred_between_its_outermost_pixels_and_a_box_goes_before_it(
+    y: int, x: int, height: int, width: int
+) -> None:
+    padded = np.zeros((20, 20), np.bool_)
+    padded[3 : 3 + height, 5 : 5 + width] = True
+    mask = PlacedMask(y - 3, x - 5, padded)
+    far = (Click(500, 500),)
+    centre = prompt_centre(Prompt(points=far, mask=mask))
+    assert centre.y - y == y + height - 1 - centre.y
+    assert centre.x - x == x + width - 1 - centre.x
+    assert prompt_centre(Prompt(points=far, mask=mask, box=Box(0, 0, 10, 30))) == Click(5, 15)
+
+
+def test_a_prompt_without_a_place_is_told_to_say_it() -> None:
+    for prompt in (
+        Prompt(),
+        Prompt(points=(Click(1, 2, False),)),
+        Prompt(corrections=(Click(1, 2),)),
+    ):
+        with pytest.raises(ValueError, match="Say where the object is"):
+            prompt_centre(prompt)
+
+
+def test_a_prompt_with_an_equal_mask_is_an_equal_prompt() -> None:
+    mask = np.eye(3, dtype=np.bool_)
+    same, other = PlacedMask(1, 2, mask.copy()), PlacedMask(1, 3, mask)
+    assert Prompt(mask=PlacedMask(1, 2, mask)) == Prompt(mask=same)
+    assert Prompt(mask=PlacedMask(1, 2, mask)) != Prompt(mask=other)
+
+
+@given(said=points)
+def test_the_span_of_points_is_of_those_on_the_object(said: list[Click]) -> None:
+    on = [c for c in said if c.positive]
+    sides = [max(places) - min(places) for places in ([c.y for c in on], [c.x for c in on]) if on]
+    assert points_span(Prompt(points=tuple(said))) == max(sides, default=0)

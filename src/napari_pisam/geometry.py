@@ -10,12 +10,36 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pisam.masks.placed import PlacedMask
-from napari_pisam.prompts import Box, Click, Prompt
+
+class Place(Protocol):
+    """A point of the image, such as a click: image pixels, integer = pixel centre."""
+
+    @property
+    def y(self) -> float: ...
+
+    @property
+    def x(self) -> float: ...
+
+
+class Corners(Protocol):
+    """A rectangle of the image, such as a box: image pixels, its edges included."""
+
+    @property
+    def y_min(self) -> float: ...
+
+    @property
+    def x_min(self) -> float: ...
+
+    @property
+    def y_max(self) -> float: ...
+
+    @property
+    def x_max(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,55 +69,38 @@ class Window:
             return None
         return Window(y0, x0, y1 - y0, x1 - x0, self.level)
 
-    def contains(self, click: Click) -> bool:
+    def contains(self, click: Place) -> bool:
         """Whether the click's pixel lies in it."""
         y, x = math.floor(click.y + 0.5), math.floor(click.x + 0.5)
         return self.y <= y < self.y + self.height and self.x <= x < self.x + self.width
 
 
-def points_xy_unit(window: Window, clicks: Sequence[Click]) -> NDArray[np.float32]:
+def points_xy_unit(window: Window, clicks: Sequence[Place]) -> NDArray[np.float32]:
     """Clicks as (x, y) in 0..1 of the window: float32 (N, 2)."""
-    xy = np.array([(c.x, c.y) for c in clicks], np.float64).reshape(-1, 2)
+    return _xy_unit(window, np.array([(c.x, c.y) for c in clicks], np.float64).reshape(-1, 2))
+
+
+def _xy_unit(window: Window, xy: NDArray[np.float64]) -> NDArray[np.float32]:
     origin = np.array((window.x, window.y), np.float64)
     size = np.array((window.width, window.height), np.float64)
     return ((xy - origin + 0.5) / size).astype(np.float32)
 
 
-def points_xy_input(window: Window, clicks: Sequence[Click], size: int) -> NDArray[np.float32]:
+def points_xy_input(window: Window, clicks: Sequence[Place], size: int) -> NDArray[np.float32]:
     """Clicks as (x, y) in pixels of a size x size input, integer = pixel centre: float32 (N, 2)."""
     return (points_xy_unit(window, clicks) * size - 0.5).astype(np.float32)
 
 
-def box_xyxy_input(window: Window, box: Box, size: int) -> NDArray[np.float32]:
+def box_xyxy_input(window: Window, box: Corners, size: int) -> NDArray[np.float32]:
     """A box as SAM's x0, y0, x1, y1 in input pixels: float32 (4,)."""
-    corners = (Click(box.y_min, box.x_min), Click(box.y_max, box.x_max))
-    return points_xy_input(window, corners, size).reshape(4)
+    corners = np.array([(box.x_min, box.y_min), (box.x_max, box.y_max)], np.float64)
+    return (_xy_unit(window, corners) * size - 0.5).astype(np.float32).reshape(4)
 
 
 def square_window(y: float, x: float, side: float) -> Window:
     """A square window with that centre and side, image pixels, rounded to whole pixels."""
     n = max(1, math.ceil(side))
     return Window(math.floor(y - n / 2 + 0.5), math.floor(x - n / 2 + 0.5), n, n)
-
-
-def prompt_centre(prompt: Prompt) -> Click:
-    """The point a window is centred on: the box, else the mask, else the positive points.
-
-    Raises ValueError when the prompt says nothing of where the object is.
-    """
-    if prompt.box is not None:
-        b = prompt.box
-        return Click((b.y_min + b.y_max) / 2, (b.x_min + b.x_max) / 2)
-    if prompt.mask is not None and prompt.mask.mask.any():
-        m = prompt.mask.cropped()
-        return Click(m.y + (m.mask.shape[0] - 1) / 2, m.x + (m.mask.shape[1] - 1) / 2)
-    points = [c for c in prompt.points if c.positive]
-    if not points:
-        raise ValueError("Say where the object is first: a click on it, or a box round it.")
-    return Click(
-        (min(c.y for c in points) + max(c.y for c in points)) / 2,
-        (min(c.x for c in points) + max(c.x for c in points)) / 2,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +131,3 @@ def tile_grid(height: int, width: int, *, core: int, halo: int) -> Iterator[Tile
                 window=Window(wy0, wx0, wy1 - wy0, wx1 - wx0),
                 core=Window(y0, x0, y1 - y0, x1 - x0),
             )
-
-
-def mask_span(placed: PlacedMask) -> int:
-    """The longer side of a mask's bounding box, image pixels; 0 when it is empty."""
-    return int(max(placed.cropped().mask.shape))

@@ -90,3 +90,30 @@ class Prompt:
         """True when nothing says where the object is (corrections alone do not)."""
         positive = any(c.positive for c in self.points)
         return not positive and self.box is None and self.mask is None
+
+
+def prompt_centre(prompt: Prompt) -> Click:
+    """The point that a window is centred on: of the box, else the mask, else the positive points.
+
+    Raises ValueError when the prompt says nothing of where the object is.
+    """
+    if prompt.box is not None:
+        b = prompt.box
+        return Click((b.y_min + b.y_max) / 2, (b.x_min + b.x_max) / 2)
+    if prompt.mask is not None and prompt.mask.mask.any():
+        m = prompt.mask.cropped()
+        return Click(m.y + (m.mask.shape[0] - 1) / 2, m.x + (m.mask.shape[1] - 1) / 2)
+    points = [c for c in prompt.points if c.positive]
+    if not points:
+        raise ValueError("Say where the object is first: a click on it, or a box round it.")
+    return Click(
+        (min(c.y for c in points) + max(c.y for c in points)) / 2,
+        (min(c.x for c in points) + max(c.x for c in points)) / 2,
+    )
+
+
+def points_span(prompt: Prompt) -> float:
+    """The longer side of the box round the positive points, image pixels; 0 for one or none."""
+    ys = [c.y for c in prompt.points if c.positive]
+    xs = [c.x for c in prompt.points if c.positive]
+    return max(max(ys) - min(ys), max(xs) - min(xs)) if ys else 0.0

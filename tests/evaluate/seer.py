@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from napari_pisam.geometry import Window, prompt_centre, square_window
+from napari_pisam.geometry import Window, square_window
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ImageSource
 from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.predict.predictor import Predictor
 from napari_pisam.predict.results import MaskResult
 from napari_pisam.predict.window_search import LookPolicy
-from napari_pisam.prompts import Prompt
+from napari_pisam.prompts import Prompt, prompt_centre
 
 Labels = NDArray[np.uint8]
 

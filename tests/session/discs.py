@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pisam.geometry import Window, prompt_centre, square_window
+from napari_pisam.geometry import Window, square_window
 from napari_pisam.images.source import ArraySource
 from napari_pisam.masks.placed import PlacedMask
-from napari_pisam.prompts import Click, Prompt
+from napari_pisam.prompts import Click, Prompt, prompt_centre
 from napari_pisam.session.answer import Answer
 from napari_pisam.session.lattice import Lattice
 from napari_pisam.session.plane import Ask, ImagePlane, PlaneKey

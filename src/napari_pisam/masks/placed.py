@@ -39,6 +39,11 @@ class PlacedMask:
         y0, y1, x0, x1 = int(rows[0]), int(rows[-1]) + 1, int(cols[0]), int(cols[-1]) + 1
         return PlacedMask(self.y + y0, self.x + x0, np.ascontiguousarray(self.mask[y0:y1, x0:x1]))
 
+    @property
+    def span(self) -> int:
+        """The longer side of what is set, image pixels; 0 when the mask is empty."""
+        return int(max(self.cropped().mask.shape))
+
     def in_image(self, height: int, width: int) -> NDArray[np.bool_]:
         """The mask laid into an image of that size: bool (height, width)."""
         full = np.zeros((height, width), np.bool_)

@@ -29,7 +29,7 @@ from napari_pisam.model.sam import ImageEncoderViT
 from napari_pisam.predict.prompt_decoder import PromptDecoder
 from napari_pisam.predict.results import Embedding, MaskResult
 from napari_pisam.predict.window_search import LIGHT_LOOKS, LookPolicy
-from napari_pisam.prompts import Click, Prompt
+from napari_pisam.prompts import Click, Prompt, points_span, prompt_centre
 
 __all__ = ["Embedding", "MaskResult", "Predictor", "load_predictor"]
 
@@ -86,9 +86,6 @@ class Predictor:
 
     def first_window(self, prompt: Prompt) -> Window:
         """Where a prompt that tells no size is looked at first: at native resolution."""
-        from napari_pisam.geometry import prompt_centre
-        from napari_pisam.predict.window_search import points_span
-
         centre = prompt_centre(prompt)
         side = max(float(self.window_size), 2 * points_span(prompt))
         return square_window(centre.y, centre.x, side)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_pisam.geometry import Window, mask_span, prompt_centre, square_window
-from napari_pisam.prompts import Click, Prompt
+from napari_pisam.geometry import Window, square_window
+from napari_pisam.prompts import Click, Prompt, points_span, prompt_centre
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def known_window(prompt: Prompt, object_size: float | None, policy: LookPolicy) 
     if prompt.box is not None:
         span, aim = prompt.box.span, policy.box_aim
     elif prompt.mask is not None and prompt.mask.mask.any():
-        span = max(mask_span(prompt.mask), points_span(prompt))
+        span = max(prompt.mask.span, points_span(prompt))
     elif object_size is not None:
         span = max(object_size, points_span(prompt))
     else:
@@ -96,13 +96,6 @@ def holding(window: Window, corrections: Sequence[Click]) -> Window:
     y, x = window.y + (window.height - 1) / 2, window.x + (window.width - 1) / 2
     reach = max(max(abs(c.y - y), abs(c.x - x)) for c in corrections)
     return square_window(y, x, max(2.2 * reach, window.height))
-
-
-def points_span(prompt: Prompt) -> float:
-    """The longer side of the box round the positive points, image pixels; 0 for one or none."""
-    ys = [c.y for c in prompt.points if c.positive]
-    xs = [c.x for c in prompt.points if c.positive]
-    return max(max(ys) - min(ys), max(xs) - min(xs)) if ys else 0.0
 
 
 def _least(prompt: Prompt, policy: LookPolicy) -> float:
