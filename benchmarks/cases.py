@@ -268,7 +268,7 @@ def shell_large(make: Callable[[], Path]) -> Timed:
 
 def shell_imports() -> Timed:
     """What that process imports, alone."""
-    return _process(["-c", "import napari_pisam.cli.cutting, napari_pisam.images.labels"])
+    return _process(["-c", "import napari_pisam.cli.cutting, napari_pisam.export.labels_tiff"])
 
 
 def _process(arguments: list[str]) -> Timed:

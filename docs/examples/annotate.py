@@ -13,7 +13,7 @@ from typing import Any
 import napari
 
 from napari_pisam import Box
-from napari_pisam.images.labels import write_labels
+from napari_pisam.export.labels_tiff import write_labels
 
 # For each object where it is (row, column), and where a first mask would want correction.
 OBJECTS = [

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 import napari_pisam as pisam
-from napari_pisam.images.labels import read_image, write_labels
+from napari_pisam.export.labels_tiff import write_labels
+from napari_pisam.images.read import read_image
 
 
 def segment_folder(folder: Path, output: Path) -> list[str]:

@@ -13,7 +13,7 @@ import pandas as pd
 from napari.components import ViewerModel
 from napari.layers import Labels
 
-from napari_pisam.images.labels import write_labels
+from napari_pisam.export.labels_tiff import write_labels
 from napari_pisam.widgets.segment_dock.segment_points import segment_points
 
 

@@ -13,7 +13,7 @@ from napari_pisam.cli import demo_scene
 from napari_pisam.cli.demo_picture import ENLARGED
 from napari_pisam.cli.opened import check_inside, open_image
 from napari_pisam.cli.prompts_csv import read_prompts
-from napari_pisam.images.labels import read_image, read_labels
+from napari_pisam.images.read import read_image, read_labels
 from tests.cli.toy import one_sentence, run
 
 Capture = pytest.CaptureFixture[str]

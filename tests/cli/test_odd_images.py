@@ -12,7 +12,7 @@ import zarr
 from numpy.typing import NDArray
 from PIL import Image
 
-from napari_pisam.images.labels import read_image, read_labels
+from napari_pisam.images.read import read_image, read_labels
 from tests.cli.toy import one_sentence, run
 
 Capture = pytest.CaptureFixture[str]

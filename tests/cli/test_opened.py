@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from napari_pisam.cli import opened
 from napari_pisam.cli.opened import OpenImage, _middles, paint
 from napari_pisam.images.intensity import IntensityWindow
-from napari_pisam.images.labels import read_image
+from napari_pisam.images.read import read_image
 from napari_pisam.images.source import PyramidSource
 from napari_pisam.masks.placed import PlacedMask
 

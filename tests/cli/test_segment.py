@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_pisam.images.labels import read_image, read_labels
+from napari_pisam.images.read import read_image, read_labels
 from napari_pisam.predict.predictor import load_predictor
 from napari_pisam.prompts import Box, Click, Prompt
 from tests.cli.toy import one_sentence, run

@@ -19,7 +19,7 @@ from napari_pisam.datasets.labelled import (
     find_pairs,
     load_sources,
     present,
-    read_labels,
+    read_label_map,
     split,
 )
 
@@ -41,12 +41,12 @@ def two_parts(tmp_path: Path) -> Path:
 
 
 def test_a_binary_mask_is_split_and_a_whole_one_is_not(two_parts: Path) -> None:
-    binary = read_labels(two_parts, "binary", 4)
+    binary = read_label_map(two_parts, "binary", 4)
     assert [(o.y0, o.x0, o.y1, o.x1, o.area) for o in binary.objects] == [
         (1, 1, 5, 6, 20),
         (7, 9, 11, 15, 24),
     ]
-    whole = read_labels(two_parts, "whole", 4)
+    whole = read_label_map(two_parts, "whole", 4)
     assert [(o.id, o.area, o.span) for o in whole.objects] == [(1, 44, 14)]
     assert whole.mask(whole.objects[0]).sum() == 44
 
@@ -55,15 +55,15 @@ def test_numbers_of_an_instance_mask_are_its_objects(tmp_path: Path) -> None:
     labels = np.zeros((12, 12), np.uint16)
     labels[:6, :6], labels[:6, 6:], labels[10, 10] = 7, 300, 9
     tifffile.imwrite(tmp_path / "labels.tif", labels)
-    found = read_labels(tmp_path / "labels.tif", "instance", 4)
+    found = read_label_map(tmp_path / "labels.tif", "instance", 4)
     assert [(o.id, o.area) for o in found.objects] == [(7, 36), (300, 36)]
     assert found.labels.dtype == np.int32
 
 
 def test_auto_tells_a_binary_mask_from_numbers(two_parts: Path, tmp_path: Path) -> None:
-    assert len(read_labels(two_parts, "auto", 4).objects) == 2
+    assert len(read_label_map(two_parts, "auto", 4).objects) == 2
     numbered = np.repeat(np.arange(4, dtype=np.uint8), 4)[:, None].repeat(16, 1)
-    assert len(read_labels(save(tmp_path / "n.png", numbered), "auto", 4).objects) == 3
+    assert len(read_label_map(save(tmp_path / "n.png", numbered), "auto", 4).objects) == 3
 
 
 @pytest.mark.parametrize("value", [1, 2, 100, 127, 128, 200, 255, 65535])
@@ -74,20 +74,20 @@ def test_whatever_stands_for_white_a_mask_of_two_values_is_its_object(
     mask = np.zeros((12, 16), np.uint16)
     mask[1:5, 1:6] = value
     tifffile.imwrite(tmp_path / "mask.tif", mask)
-    (found,) = read_labels(tmp_path / "mask.tif", kind, 4).objects
+    (found,) = read_label_map(tmp_path / "mask.tif", kind, 4).objects
     assert (found.y0, found.x0, found.y1, found.x1, found.area) == (1, 1, 5, 6, 20)
 
 
 def test_soft_edges_are_cut_in_their_middle_and_numbers_are_not(tmp_path: Path) -> None:
     soft = np.array([[0, 100, 160, 255, 160, 100, 0]] * 4, np.uint8)
-    assert read_labels(save(tmp_path / "soft.png", soft), "whole", 4).objects[0].area == 12
+    assert read_label_map(save(tmp_path / "soft.png", soft), "whole", 4).objects[0].area == 12
     numbers = np.array([[0, 1, 2, 3, 2, 1, 0]] * 4, np.uint8)
-    assert read_labels(save(tmp_path / "n.png", numbers), "whole", 4).objects[0].area == 20
+    assert read_label_map(save(tmp_path / "n.png", numbers), "whole", 4).objects[0].area == 20
 
 
 def test_an_empty_mask_has_no_objects(tmp_path: Path) -> None:
     empty = save(tmp_path / "empty.png", np.zeros((8, 8)))
-    assert all(not read_labels(empty, k, 1).objects for k in ("instance", "binary", "whole"))
+    assert all(not read_label_map(empty, k, 1).objects for k in ("instance", "binary", "whole"))
 
 
 def test_one_picture_looks_the_same_in_8_16_and_32_bits(tmp_path: Path) -> None:

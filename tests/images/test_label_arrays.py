@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_pisam.images.files import open_images
 from napari_pisam.images.label_arrays import LayeredLabels, SparseLabels
-from napari_pisam.images.labels import write_labels
 
 
 @settings(max_examples=60, deadline=None)
@@ -51,36 +46,6 @@ def test_only_rectangles_are_written() -> None:
         sparse[:, 0:5, 0:5] = 1
     with pytest.raises(IndexError, match="Rectangles of one plane"):
         sparse[0, 0:5:2, 0:5] = 1
-
-
-@pytest.mark.parametrize(("value", "dtype"), [(300, "uint16"), (70_000, "uint32")])
-@pytest.mark.parametrize("shape", [(300, 1000), (2, 300, 520), (256, 256), (1, 1)])
-def test_a_file_of_them_is_as_of_an_array(
-    tmp_path: Path, shape: tuple[int, ...], value: int, dtype: str
-) -> None:
-    sparse = SparseLabels(shape)
-    sparse[(*(0,) * (len(shape) - 2), slice(250), slice(0, 511))] = value
-    write_labels(tmp_path / "l.tif", sparse)
-    (image,) = open_images(tmp_path / "l.tif")
-    assert image.labels
-    found = np.asarray(image.levels[0])
-    np.testing.assert_array_equal(found, np.asarray(sparse).reshape(found.shape))
-    assert found.dtype == dtype
-
-
-def test_a_large_file_of_them_has_levels_and_room(tmp_path: Path) -> None:
-    sparse = SparseLabels((40_000, 60_000))
-    sparse[20_000:22_000, 59_000:60_000] = 3
-    write_labels(tmp_path / "l.tif", sparse)
-    with tifffile.TiffFile(tmp_path / "l.tif") as file:
-        assert file.is_bigtiff
-        assert len(file.series[0].levels) == 6
-        assert file.filehandle.size < 20e6
-    (image,) = open_images(tmp_path / "l.tif")
-    coarse = np.asarray(image.levels[-1])
-    assert coarse.shape == (1250, 1875)
-    assert coarse[640, 1860] == 3
-    assert (coarse > 0).sum() == pytest.approx(2000 * 1000 / 32**2, rel=0.1)
 
 
 @pytest.mark.parametrize("shape", [(300, 9000), (3, 5000, 70), (2, 1, 3000, 3001)])

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from napari_pisam.datasets.labelled import SourceConfig
-from napari_pisam.images import labels
+from napari_pisam.export import atomic
 from napari_pisam.model.checkpoint import read_state as read_state_of
 from napari_pisam.model.loading import load_model
 from napari_pisam.train import initial, stopping
@@ -193,7 +193,7 @@ def test_a_full_disk_is_told_in_one_sentence(
         return real_open("/dev/full", "wb")
 
     real_open = open
-    monkeypatch.setattr(labels, "open", nowhere, raising=False)
+    monkeypatch.setattr(atomic, "open", nowhere, raising=False)
     run = Trainer(configured(epoch=1), data_root=data_root, out=tmp_path).run()
     with pytest.raises(ConfigError, match=r"state\.pt was not saved, the disk is full") as caught:
         next(run)

@@ -16,9 +16,9 @@ from napari.utils.notifications import notification_manager
 from npe2 import PluginManifest
 
 import napari_pisam
+from napari_pisam.export.labels_tiff import write_labels
 from napari_pisam.geometry import Window
 from napari_pisam.images import overviews
-from napari_pisam.images.labels import write_labels
 from napari_pisam.images.source import ImageError, as_source
 from napari_pisam.widgets.files import reader
 from napari_pisam.widgets.files.reader import get_tiff_reader, get_zarr_reader, read_file

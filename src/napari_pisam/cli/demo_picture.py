@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pisam.cli.opened import paint
-from napari_pisam.images.labels import overlay
+from napari_pisam.export.overlay import overlay
 from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.prompts import Click, Prompt
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from napari_pisam.cli.demo_picture import picture_of
 from napari_pisam.cli.opened import OpenImage, paint
 from napari_pisam.cli.prompts_csv import ObjectPrompt, prompts_table
-from napari_pisam.images.labels import replacing, write_labels, write_png
+from napari_pisam.export.atomic import replacing
+from napari_pisam.export.labels_tiff import write_labels
+from napari_pisam.export.png import write_png
 from napari_pisam.prompts import Box, Click, Prompt
 
 if TYPE_CHECKING:

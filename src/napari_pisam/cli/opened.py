@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from napari_pisam.cli.messages import BadOptionError, remark
 from napari_pisam.cli.prompts_csv import ObjectPrompt
+from napari_pisam.export.overlay import overlay
+from napari_pisam.export.png import write_png
 from napari_pisam.geometry import Window
 from napari_pisam.images.files import open_images
 from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
 from napari_pisam.images.label_arrays import SparseLabels
-from napari_pisam.images.labels import overlay, write_png
 from napari_pisam.images.source import ImageSource
 from napari_pisam.masks.placed import PlacedMask
 

@@ -147,7 +147,7 @@ def _cut_all(
     cutter: Cutter, objects: Sequence[ObjectPrompt], output: Path, *, overlay: Path | None
 ) -> None:
     from napari_pisam.cli.opened import paint
-    from napari_pisam.images.labels import write_labels
+    from napari_pisam.export.labels_tiff import write_labels
 
     labels = cutter.image.empty_labels()
     cut: dict[int, _CutObject] = {}

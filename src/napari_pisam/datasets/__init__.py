@@ -1,1 +1,1 @@
-"""Labelled folders, their TOML records, and synthetic images with their truth."""
+"""Images with their truth: labelled folders, the TOML tables that list them, synthetic tissue."""

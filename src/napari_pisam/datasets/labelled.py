@@ -18,7 +18,7 @@ from napari_pisam.datasets.tables import TableError, read_toml, record_of
 from napari_pisam.geometry import Window
 from napari_pisam.images.files import open_source
 from napari_pisam.images.intensity import intensity_window, to_rgb8
-from napari_pisam.images.labels import read_image
+from napari_pisam.images.read import read_image
 from napari_pisam.images.source import ArraySource
 
 MaskKind = Literal["instance", "binary", "whole"]
@@ -113,7 +113,7 @@ class LabelledImage:
     def maps(self) -> tuple[LabelMap, ...]:
         """The label maps: the main one, then those of the extra folders that exist."""
         return tuple(
-            read_labels(p, self.kind if i == 0 else "auto", self.min_area)
+            read_label_map(p, self.kind if i == 0 else "auto", self.min_area)
             for i, p in enumerate(self.mask_paths)
         )
 
@@ -130,7 +130,7 @@ class LabelledImage:
         self.__dict__.pop("maps", None)
 
 
-def read_labels(path: Path, kind: str, min_area: int) -> LabelMap:
+def read_label_map(path: Path, kind: str, min_area: int) -> LabelMap:
     """A mask file as a label map.
 
     kind: see SourceConfig; "auto" takes two-valued files as "binary", others as "instance".

@@ -25,14 +25,14 @@ from napari_pisam.datasets.labelled import (
     LabelledImage,
     find_pairs,
     present,
-    read_labels,
+    read_label_map,
 )
 from napari_pisam.evaluate.run import Progress, chosen_sources
 from napari_pisam.evaluate.subset import image_name
 from napari_pisam.evaluate.table import figure, markdown_table
 from napari_pisam.geometry import Window
 from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
-from napari_pisam.images.labels import read_image
+from napari_pisam.images.read import read_image
 from napari_pisam.images.source import ArraySource
 from napari_pisam.predict.predictor import Predictor, load_predictor
 from napari_pisam.prompts import Box, Prompt
@@ -199,7 +199,7 @@ def read_pair(pair: LabelledImage) -> tuple[NDArray[np.uint8], NDArray[np.bool_]
         rgb8 = np.ascontiguousarray(np.broadcast_to(stack[..., :3], (*stack.shape[:2], 3)))
     else:
         rgb8 = to_rgb8(pixels, intensity_window(ArraySource(pixels)))
-    mask = read_labels(pair.mask_paths[0], "whole", 1).labels > 0
+    mask = read_label_map(pair.mask_paths[0], "whole", 1).labels > 0
     if mask.shape != rgb8.shape[:2]:
         raise LabelledDataError(
             f"{image_name(pair)} has {rgb8.shape[:2]} pixels and its mask {mask.shape}: "

@@ -13,7 +13,7 @@ from napari_pisam.datasets.labelled import (
     SourceConfig,
     find_pairs,
     load_sources,
-    read_labels,
+    read_label_map,
     split,
 )
 from napari_pisam.evaluate.clicks import (
@@ -118,7 +118,7 @@ def _image_scores(
     """The scores of each object of an image; None between their stages."""
     pair, name = item.pair, image_name(item.pair)
     view = view_of(open_source(pair.image_path), f"{source.name}/{name}")
-    labels = read_labels(pair.mask_paths[0], pair.kind, protocol.least_area).labels
+    labels = read_label_map(pair.mask_paths[0], pair.kind, protocol.least_area).labels
     if labels.shape != (view.source.height, view.source.width):
         raise LabelledDataError(
             f"{source.name}: {name} has {view.source.height} x {view.source.width} pixels and its "

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from napari_pisam.datasets.labelled import LabelledImage, LabelledObject, read_labels
+from napari_pisam.datasets.labelled import LabelledImage, LabelledObject, read_label_map
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def choose(
     drawn: list[tuple[int, bytes, int, LabelledObject]] = []
     for index, pair in enumerate(pairs):
         name = image_name(pair)
-        labels = read_labels(pair.mask_paths[0], pair.kind, least_area)
+        labels = read_label_map(pair.mask_paths[0], pair.kind, least_area)
         mixed = sorted(labels.objects, key=lambda item: _lot(name, str(item.id)))
         drawn += [(rank, _lot(name), index, item) for rank, item in enumerate(mixed[:per_image])]
     drawn.sort(key=lambda entry: entry[:3])

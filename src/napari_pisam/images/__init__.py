@@ -1,1 +1,1 @@
-"""Where pixels come from and where masks go."""
+"""Pixels in: sources, planes, bands, overviews, intensity windows, TIFF and Zarr."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from napari_pisam import __version__
-from napari_pisam.images.labels import SaveError, replacing
+from napari_pisam.export.atomic import SaveError, replacing
 from napari_pisam.model.checkpoint import write_pisam
 from napari_pisam.model.config import config_of
 from napari_pisam.model.loading import architecture_of

@@ -1,0 +1,1 @@
+"""Results as files: labels TIFF, and images of the objects over the image as PNG."""
