@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 import napari_pisam
+from tests import house
+from tests.house import Module
 
 PACKAGE = Path(napari_pisam.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -42,6 +44,120 @@ FORBIDDEN = {
     "cli": VIEWER | {"napari_pisam.widgets"},
     "widgets": {"napari_pisam.evaluate", "napari_pisam.train"},
 }
+
+# Breaches that stand in the code today, by rule. The list only shrinks: a name that is no longer
+# needed fails the test, and is taken out in the change that mended it.
+NOT_YET: dict[str, set[str]] = {
+    "positional": {
+        # cli
+        "evaluate",
+        "prompt_of",
+        "segment",
+        "train",
+        # datasets
+        "Cells.__init__",
+        "SyntheticTissue._paint",
+        "_draw",
+        "texture",
+        # evaluate
+        "_corrected",
+        "_image_scores",
+        "_report",
+        "measure_object",
+        # geometry
+        "window_input",
+        # images
+        "RawArray.__init__",
+        "_open_level",
+        "_plane",
+        "_span",
+        "_stored",
+        "_target",
+        # model
+        "Attention.forward",
+        "ImageQueryBlock.forward",
+        "PiDecoder.forward",
+        "_BagDeform.forward",
+        "_gradients",
+        "_vit",
+        "deform_conv",
+        "deform_conv_region",
+        # predict
+        "Predictor._read",
+        "PromptDecoder._corrected",
+        "PromptDecoder._high",
+        "PromptDecoder._state",
+        "_embedding",
+        "_look",
+        "_one_after_another",
+        "laid_over",
+        "look_windows",
+        # session
+        "draw_window",
+        "edit_between",
+        "labels_after",
+        "whole_window",
+        "with_answer",
+        # train
+        "PiStep._interact",
+        "StageStep._sam_step",
+        "_anywhere",
+        "_choose",
+        "_soft_mask",
+        "click_squares",
+        "draw_prompts",
+        "example_of",
+        "object_squares",
+        "point_loss",
+        "validation_iou",
+        "write_weights",
+        # widgets/files
+        "_in_image",
+        "_leaves",
+        "_moved",
+        "_windows",
+        # widgets/segment_dock
+        "Batch.__init__",
+        "_check",
+        "segment_points",
+        "segment_points_widget.segment",
+        # widgets/viewer
+        "Display.__init__",
+        "_label_at",
+        "fill",
+        "pointed_label",
+        "show_answer",
+        # zoo
+        "_save",
+        "_stream",
+    },
+    "classes": {
+        # predict
+        "PromptDecoder",
+        # session
+        "Session",
+        # widgets/segment_dock
+        "SegmentWidget",
+        # widgets/viewer
+        "Display",
+        "Workspace",
+    },
+    "on a class": {
+        # widgets/qt
+        "Pictures._drawing",
+    },
+    "in a module": set(),
+    "circles": {
+        # predict
+        "napari_pisam.predict.predictor",
+        "napari_pisam.predict.request",
+    },
+}
+# Today's longest chain of imports inside widgets; house.LEVELS_OF_WIDGETS is where it shall be.
+LEVELS_TODAY = 12
+
+# Functions whose positional parameters are laid down by somebody else's call.
+FOREIGN: set[str] = set()
 
 IMPORT_ROOM = """
 import importlib, json, pkgutil, sys
@@ -165,6 +281,50 @@ def test_a_file_is_an_evenings_reading(path: Path) -> None:
         and (node.end_lineno or 0) - node.lineno + 1 > 50
     ]
     assert not too_long
+
+
+@pytest.fixture(scope="module")
+def modules() -> dict[str, Module]:
+    return house.read_modules()
+
+
+def hold(rule: str, found: list[str]) -> None:
+    """No breach of the rule but those of NOT_YET, and none of those that is mended."""
+    assert set(found) - NOT_YET[rule] == set(), f"{rule}: new breaches"
+    assert NOT_YET[rule] - set(found) == set(), f"{rule}: mended; take these names out of NOT_YET"
+
+
+def test_parameters_after_the_third_are_keyword_only(modules: dict[str, Module]) -> None:
+    hold("positional", [name for name in house.many_positional(modules) if name not in FOREIGN])
+
+
+def test_a_class_has_at_most_250_lines(modules: dict[str, Module]) -> None:
+    hold("classes", house.long_classes(modules))
+
+
+def test_no_state_is_kept_on_a_class(modules: dict[str, Module]) -> None:
+    hold("on a class", house.class_state(modules))
+
+
+def test_no_function_changes_what_its_module_keeps(modules: dict[str, Module]) -> None:
+    hold("in a module", house.module_state(modules))
+
+
+def test_modules_import_each_other_in_no_circle_even_lazily(modules: dict[str, Module]) -> None:
+    hold(
+        "circles",
+        [name for circle in house.circles(house.import_graph(modules)) for name in circle],
+    )
+
+
+def test_imports_inside_widgets_have_few_levels(modules: dict[str, Module]) -> None:
+    chain = house.levels_of_widgets(modules)
+    assert len(chain) <= LEVELS_TODAY, chain
+
+
+@pytest.mark.viewer
+def test_the_viewer_wing_needs_no_qt() -> None:
+    assert not modules_after_importing("napari_pisam.widgets.viewer") & QT
 
 
 def test_no_file_is_a_drawer_for_odds_and_ends() -> None:
