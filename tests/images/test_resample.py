@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from napari_pisam.geometry import Window, points_xy_input
+from napari_pisam.geometry import Window, WindowGrid
 from napari_pisam.images.resample import PAD_RGB, logits_at_image, window_input
 from napari_pisam.prompts import Click
 
@@ -45,7 +45,9 @@ def test_the_model_sees_a_spot_where_a_click_on_it_is_said_to_be(
         (bright.sum(1) * rows).sum() / bright.sum(),
     )
     # the part in the image is laid on whole pixels of the picture, so that half a one is lost
-    np.testing.assert_allclose(seen, points_xy_input(window, [Click(y, x)], size)[0], atol=0.75)
+    np.testing.assert_allclose(
+        seen, WindowGrid(window, size).points_xy_input([Click(y, x)])[0], atol=0.75
+    )
 
 
 @settings(deadline=None)
@@ -103,7 +105,7 @@ def test_logits_lie_at_an_image_pixel_as_they_do_in_the_model_where_it_is(
     clicks = [
         Click(int(a), int(b)) for a, b in zip((y + inside.y).flat, (x + inside.x).flat, strict=True)
     ]
-    at = points_xy_input(window, clicks, size)
+    at = WindowGrid(window, size).points_xy_input(clicks)
     expected = (slopes[0] * at[:, 1] + slopes[1] * at[:, 0]).reshape(found.shape)
     # a slope stays the slope that it is, but for the rim, beyond which there is nothing to go by
     rim = max(1.0, size / window.height)

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from napari_pisam.geometry import Window
 from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.prompts import Click
 
 masks = arrays(np.bool_, st.tuples(st.integers(0, 7), st.integers(0, 9)))
 places = st.tuples(st.integers(-9, 14), st.integers(-9, 14))
@@ -63,3 +65,45 @@ def test_the_span_of_a_mask_is_its_longer_side_without_the_margins(
     rows, cols = {y for y, _ in covered}, {x for _, x in covered}
     sides = [max(s) - min(s) + 1 for s in (rows, cols) if s]
     assert PlacedMask(*place, mask).span == max(sides, default=0)
+
+
+@given(mask=masks, place=places, at=places, size=st.tuples(st.integers(1, 9), st.integers(1, 9)))
+def test_a_window_shows_of_a_mask_what_lies_in_it(
+    mask: NDArray[np.bool_], place: tuple[int, int], at: tuple[int, int], size: tuple[int, int]
+) -> None:
+    window = Window(*at, *size)
+    shown = PlacedMask(*place, mask).in_window(window)
+    assert shown.shape == size
+    inside = {(y, x) for y, x in pixels(PlacedMask(*place, mask)) if window.contains(Click(y, x))}
+    assert pixels(PlacedMask(*at, shown)) == inside
+
+
+@given(
+    mask=masks,
+    place=places,
+    at=places,
+    off=st.tuples(st.floats(-0.49, 0.49), st.floats(-0.49, 0.49)),
+)
+def test_a_mask_covers_a_click_when_it_holds_the_nearest_pixel(
+    mask: NDArray[np.bool_], place: tuple[int, int], at: tuple[int, int], off: tuple[float, float]
+) -> None:
+    placed = PlacedMask(*place, mask)
+    assert placed.covers(Click(at[0] + off[0], at[1] + off[1])) == (at in pixels(placed))
+
+
+def test_a_click_between_two_pixels_is_on_the_lower_right_one() -> None:
+    mask = PlacedMask(-3, 5, np.ones((1, 1), np.bool_))
+    assert mask.covers(Click(-3.5, 4.5))
+    assert not mask.covers(Click(-2.5, 5))
+    assert not mask.covers(Click(-3, 5.5))
+
+
+@given(mask=masks, place=places, other=masks, at=places)
+def test_a_mask_without_another_has_the_pixels_that_only_it_has(
+    mask: NDArray[np.bool_],
+    place: tuple[int, int],
+    other: NDArray[np.bool_],
+    at: tuple[int, int],
+) -> None:
+    one, two = PlacedMask(*place, mask), PlacedMask(*at, other)
+    assert pixels(one.without(two)) == pixels(one) - pixels(two)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from napari_pisam import Box, Click, PlacedMask, Prompt, Window
-from napari_pisam.geometry import points_xy_input
+from napari_pisam.geometry import WindowGrid
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ImageError
 from napari_pisam.model.deform import Region
@@ -176,7 +176,7 @@ def test_a_correction_is_answered_again_as_a_point_with_the_answer_before_it_as_
         given = asked[-1]
         told = (*prompt.points, *prompt.corrections)
         assert given["point_labels"].tolist() == [[int(bool(c.positive)) for c in told]]
-        xy = points_xy_input(embedding.window, told, toy.window_size)
+        xy = WindowGrid(embedding.window, toy.window_size).points_xy_input(told)
         assert np.array_equal(given["points_xy_input"][0].numpy(), xy)
         mask = given["mask_input"][0, 0].numpy()
         assert np.array_equal(mask, before.low_res_logits.clip(-12, 12))

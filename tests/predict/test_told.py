@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from napari_pisam import Box, Click, PlacedMask, Prompt, Window
-from napari_pisam.geometry import points_xy_unit
+from napari_pisam.geometry import WindowGrid
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import PyramidSource
 from napari_pisam.model.pisam import PiSam
@@ -171,7 +171,7 @@ def test_corrections_reach_the_interactor_in_their_places_with_their_signs(
     prompt = Prompt(points=(Click(20, 25),), corrections=clicks)
     predictor.predict(predictor.embed(COLOURS, window, AS_THEY_ARE), prompt)
     assert heard[-1]["click_labels"].tolist() == [[int(s) for s in signs]]
-    assert np.allclose(heard[-1]["clicks_xy_unit"][0], points_xy_unit(window, clicks))
+    assert np.allclose(heard[-1]["clicks_xy_unit"][0], WindowGrid(window, 1).points_xy_unit(clicks))
 
 
 def test_a_correction_far_from_the_mask_is_looked_at_too(monkeypatch: pytest.MonkeyPatch) -> None:

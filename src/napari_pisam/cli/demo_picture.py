@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_pisam.cli.opened import paint
 from napari_pisam.export.overlay import overlay
+from napari_pisam.geometry import rescaled
 from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.prompts import Click, Prompt
 
@@ -79,4 +80,4 @@ def _draw_dot(pen: ImageDraw, click: Click) -> tuple[float, float]:
 
 def _at(x: float, y: float) -> tuple[float, float]:
     """The picture's (x, y) of an image's pixel centre."""
-    return (x + 0.5) * ENLARGED - 0.5, (y + 0.5) * ENLARGED - 0.5
+    return rescaled(x, ENLARGED), rescaled(y, ENLARGED)

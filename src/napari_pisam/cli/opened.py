@@ -13,7 +13,7 @@ from napari_pisam.cli.messages import BadOptionError, remark
 from napari_pisam.cli.prompts_csv import ObjectPrompt
 from napari_pisam.export.overlay import overlay
 from napari_pisam.export.png import write_png
-from napari_pisam.geometry import Window
+from napari_pisam.geometry import Window, pixel_centres
 from napari_pisam.images.files import open_images
 from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
 from napari_pisam.images.label_arrays import SparseLabels
@@ -118,7 +118,7 @@ def check_inside(objects: Sequence[ObjectPrompt], image: OpenImage) -> None:
 
 def _middles(length: int, count: int) -> NDArray[np.int64]:
     """The rows or columns in the middle of each pixel of a level that has so many of them."""
-    return ((np.arange(count) + 0.5) * length / count).astype(np.int64)
+    return pixel_centres(0, length, count).astype(np.int64)
 
 
 def paint(labels: SparseLabels | NDArray[np.uint32], number: int, placed: PlacedMask) -> None:

@@ -30,7 +30,7 @@ from napari_pisam.datasets.labelled import (
 from napari_pisam.evaluate.run import Progress, chosen_sources
 from napari_pisam.evaluate.subset import image_name
 from napari_pisam.evaluate.table import figure, markdown_table
-from napari_pisam.geometry import Window
+from napari_pisam.geometry import Window, rescaled
 from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
 from napari_pisam.images.read import read_image
 from napari_pisam.images.source import ArraySource
@@ -228,8 +228,8 @@ def squeezed_box(truth: NDArray[np.bool_], side: int) -> Box:
     """The tight box of a mask in a side x side picture made of the mask's image."""
     rows, cols = np.flatnonzero(truth.any(1)), np.flatnonzero(truth.any(0))
     fy, fx = side / truth.shape[0], side / truth.shape[1]
-    y0, y1 = float(rows[0]) * fy - 0.5, float(rows[-1] + 1) * fy - 0.5
-    x0, x1 = float(cols[0]) * fx - 0.5, float(cols[-1] + 1) * fx - 0.5
+    y0, y1 = (rescaled(edge, fy) for edge in (float(rows[0]) - 0.5, float(rows[-1]) + 0.5))
+    x0, x1 = (rescaled(edge, fx) for edge in (float(cols[0]) - 0.5, float(cols[-1]) + 0.5))
     return Box(y0, x0, y1, x1)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_pisam.geometry import Place, Window, nearest_pixel
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlacedMask:
@@ -33,23 +35,54 @@ class PlacedMask:
 
     def cropped(self) -> PlacedMask:
         """The same object with the empty margins cut off (an empty mask stays 0 x 0)."""
+        bounds = self.bounds
+        if bounds is None:
+            return PlacedMask(self.y, self.x, np.zeros((0, 0), np.bool_))
+        tight = self.mask[bounds.seen_from(self.y, self.x).slices]
+        return PlacedMask(bounds.y, bounds.x, np.ascontiguousarray(tight))
+
+    @property
+    def window(self) -> Window | None:
+        """The rectangle that the array fills, margins included; None when it has no pixel."""
+        height, width = self.mask.shape
+        return Window(self.y, self.x, height, width) if height and width else None
+
+    @property
+    def bounds(self) -> Window | None:
+        """The smallest rectangle that holds all that is set; None when the mask is empty."""
         rows, cols = np.flatnonzero(self.mask.any(1)), np.flatnonzero(self.mask.any(0))
         if not len(rows):
-            return PlacedMask(self.y, self.x, np.zeros((0, 0), np.bool_))
-        y0, y1, x0, x1 = int(rows[0]), int(rows[-1]) + 1, int(cols[0]), int(cols[-1]) + 1
-        return PlacedMask(self.y + y0, self.x + x0, np.ascontiguousarray(self.mask[y0:y1, x0:x1]))
+            return None
+        y, x = int(rows[0]), int(cols[0])
+        return Window(self.y + y, self.x + x, int(rows[-1]) + 1 - y, int(cols[-1]) + 1 - x)
 
     @property
     def span(self) -> int:
         """The longer side of what is set, image pixels; 0 when the mask is empty."""
-        return int(max(self.cropped().mask.shape))
+        bounds = self.bounds
+        return max(bounds.height, bounds.width) if bounds else 0
+
+    def covers(self, place: Place) -> bool:
+        """Whether the mask holds the pixel nearest to a place of the image, such as a click."""
+        y, x = nearest_pixel(place)
+        row, column, (height, width) = y - self.y, x - self.x, self.mask.shape
+        return 0 <= row < height and 0 <= column < width and bool(self.mask[row, column])
+
+    def in_window(self, window: Window) -> NDArray[np.bool_]:
+        """What the mask shows in a rectangle of the image: bool (window.height, window.width)."""
+        shown = np.zeros((window.height, window.width), np.bool_)
+        part = self.window and self.window.intersection(window)
+        if part:
+            here, own = part.seen_from(window.y, window.x), part.seen_from(self.y, self.x)
+            shown[here.slices] = self.mask[own.slices]
+        return shown
 
     def in_image(self, height: int, width: int) -> NDArray[np.bool_]:
         """The mask laid into an image of that size: bool (height, width)."""
-        full = np.zeros((height, width), np.bool_)
-        y0, x0 = max(self.y, 0), max(self.x, 0)
-        y1 = min(self.y + self.mask.shape[0], height)
-        x1 = min(self.x + self.mask.shape[1], width)
-        if y1 > y0 and x1 > x0:
-            full[y0:y1, x0:x1] = self.mask[y0 - self.y : y1 - self.y, x0 - self.x : x1 - self.x]
-        return full
+        return self.in_window(Window(0, 0, height, width))
+
+    def without(self, other: PlacedMask) -> PlacedMask:
+        """What another mask does not hold of it."""
+        if self.window is None:
+            return self
+        return PlacedMask(self.y, self.x, self.mask & ~other.in_window(self.window))

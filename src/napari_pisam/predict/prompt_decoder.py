@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_pisam.geometry import Window, box_xyxy_input, points_xy_input, points_xy_unit
+from napari_pisam.geometry import Window, WindowGrid
 from napari_pisam.images.resample import logits_at_image
 from napari_pisam.model.cells import cut, grown, strips
 from napari_pisam.model.decoder import PromptState
@@ -90,14 +90,14 @@ class PromptDecoder:
 
         All prompts are of one kind, see `_kind`. answer: (B, 1, L, L), in place of their masks.
         """
-        size, low = self.model.config.window, self.model.config.low
+        grid, low = self._grid(window), self.model.config.low
         points = labels = boxes = mask = None
         if prompts[0].points:
-            points = self._stacked([points_xy_input(window, p.points, size) for p in prompts])
+            points = self._stacked([grid.points_xy_input(p.points) for p in prompts])
             signs = [[int(bool(c.positive)) for c in p.points] for p in prompts]
             labels = torch.tensor(signs, device=self.device)
         if prompts[0].box is not None:
-            boxes = self._stacked([box_xyxy_input(window, p.box, size) for p in prompts if p.box])
+            boxes = self._stacked([grid.box_xyxy_input(p.box) for p in prompts if p.box])
         if answer is not None:
             mask = as_mask_prompt(answer)
         elif prompts[0].mask is not None:
@@ -105,6 +105,9 @@ class PromptDecoder:
         return self.model.encode_prompts(
             boxes_xyxy_input=boxes, points_xy_input=points, point_labels=labels, mask_input=mask
         )
+
+    def _grid(self, window: Window) -> WindowGrid:
+        return WindowGrid(window, self.model.config.window)
 
     def _stacked(self, arrays: Sequence[NDArray[np.float32]]) -> Tensor:
         return torch.from_numpy(np.stack(arrays)).to(self.device)
@@ -252,7 +255,7 @@ class PromptDecoder:
 
     def _region(self, done: Decoded, embedding: Embedding, prompt: Prompt) -> Region | None:
         said = (*prompt.points, *prompt.corrections)
-        xy = torch.from_numpy(points_xy_unit(embedding.window, said))
+        xy = torch.from_numpy(self._grid(embedding.window).points_xy_unit(said))
         return answer_region(done.state.low_res_logits, xy)
 
     def _high(
@@ -302,7 +305,7 @@ class PromptDecoder:
         self, done: Decoded, window: Window, corrections: tuple[Click, ...], region: Region
     ) -> Tensor:
         """The corrected object feature of a region; the interactor looks at the whole window."""
-        xy = torch.from_numpy(points_xy_unit(window, corrections))[None].to(self.device)
+        xy = torch.from_numpy(self._grid(window).points_xy_unit(corrections))[None].to(self.device)
         signs = torch.tensor([[int(bool(c.positive)) for c in corrections]], device=self.device)
         feature: Tensor = self.model.mask_decoder.correct(
             self._object_feature(done),
@@ -343,16 +346,8 @@ def _array(logits: Tensor) -> NDArray[np.float32]:
 def mask_logits(prompt: Prompt, window: Window, low: int) -> NDArray[np.float32]:
     """A mask prompt in the window's frame: float32 (low, low), +-MASK_LOGIT, soft at the edge."""
     assert prompt.mask is not None
-    placed = prompt.mask
-    side = max(window.height, 1)
-    canvas = np.full((window.height, window.width), -MASK_LOGIT, np.float32)
-    y0, x0 = max(placed.y - window.y, 0), max(placed.x - window.x, 0)
-    y1 = min(placed.y - window.y + placed.mask.shape[0], window.height)
-    x1 = min(placed.x - window.x + placed.mask.shape[1], window.width)
-    if y1 > y0 and x1 > x0:
-        dy, dx = window.y - placed.y, window.x - placed.x
-        part = placed.mask[y0 + dy : y1 + dy, x0 + dx : x1 + dx]
-        canvas[y0:y1, x0:x1][part] = MASK_LOGIT
+    painted = np.full((window.height, window.width), -MASK_LOGIT, np.float32)
+    painted[prompt.mask.in_window(window)] = MASK_LOGIT
     frame = Window(0, 0, low, low)
     # reading `low` pixels out of a picture of the window's own size is the same resampling
-    return logits_at_image(canvas, frame, frame).copy() if side != low else canvas
+    return logits_at_image(painted, frame, frame).copy() if window.height != low else painted

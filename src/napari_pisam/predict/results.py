@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pisam.geometry import Window
+from napari_pisam.geometry import Window, WindowGrid
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.resample import logits_at_image
 from napari_pisam.masks.placed import PlacedMask
@@ -70,7 +70,7 @@ class MaskResult:
     @property
     def pixel_size(self) -> float:
         """Image pixels per mask pixel: above 1 the mask is coarser than the image."""
-        return self.window.height / len(self.logits)
+        return WindowGrid(self.window, len(self.logits)).pixel_size[0]
 
     def logits_in_window(self) -> NDArray[np.float32]:
         """Logits at the image pixels of the part of the window inside the image: float32 (h, w)."""
@@ -94,8 +94,4 @@ class MaskResult:
 
     def positive_at(self, click: Click) -> bool:
         """Whether the mask covers the click's pixel; False outside the window."""
-        placed = self.placed
-        y, x = int(np.floor(click.y + 0.5)) - placed.y, int(np.floor(click.x + 0.5)) - placed.x
-        if not (0 <= y < placed.mask.shape[0] and 0 <= x < placed.mask.shape[1]):
-            return False
-        return bool(placed.mask[y, x])
+        return self.placed.covers(click)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_pisam.geometry import Window, square_window
+from napari_pisam.geometry import Window, WindowGrid, square_window
 from napari_pisam.prompts import Click, Prompt, points_span, prompt_centre
 
 
@@ -114,18 +114,16 @@ def extent_in(
     if not count:
         return None
     side = logits.shape[0]
-    scale = window.height / side
-    rows = [int(np.clip((c.y + 0.5 - window.y) / scale, 0, side - 1)) for c in clicks]
-    cols = [int(np.clip((c.x + 0.5 - window.x) / scale, 0, side - 1)) for c in clicks]
-    named = {int(i) for i in labels[rows, cols] if i} if clicks else set()
+    grid = WindowGrid(window, side)
+    named = {int(i) for i in labels[grid.indices(clicks)] if i}
     if not named:
         named = {int(np.bincount(labels.ravel())[1:].argmax()) + 1}
     ys, xs = np.nonzero(np.isin(labels, list(named)))
     y0, y1, x0, x1 = int(ys.min()), int(ys.max()) + 1, int(xs.min()), int(xs.max()) + 1
     return Extent(
-        y=window.y + (y0 + y1) / 2 * scale - 0.5,
-        x=window.x + (x0 + x1) / 2 * scale - 0.5,
-        span=max(y1 - y0, x1 - x0) * scale,
+        y=grid.y_of((y0 + y1 - 1) / 2),
+        x=grid.x_of((x0 + x1 - 1) / 2),
+        span=max(y1 - y0, x1 - x0) * grid.pixel_size[0],
         cut=y0 == 0 or x0 == 0 or y1 == side or x1 == side,
     )
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pisam.geometry import Window
+from napari_pisam.geometry import Window, WindowGrid
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.prompts import Click, Prompt
@@ -51,7 +50,7 @@ class Answer:
     def of(cls, result: MaskResult, *, ask_id: int, object_size: float | None) -> Answer:
         """An answer from the predictor's result; the only thing it shares is the prompt."""
         image = (result.image_height, result.image_width)
-        seen = _inside_image(result.window, image, result.logits.shape)
+        seen = WindowGrid(result.window, len(result.logits)).in_image(*image)
         logits = np.where(seen, result.logits, np.float32(-np.inf)).astype(np.float32)
         relief, doubt = relief_of(logits > 0), doubt_of(logits)
         # Here, in the worker's thread: the window's has no time to spare.
@@ -76,23 +75,9 @@ class Answer:
 
     def covers(self, click: Click) -> bool:
         """Whether the mask holds the click's pixel."""
-        row = math.floor(click.y + 0.5) - self.mask.y
-        col = math.floor(click.x + 0.5) - self.mask.x
-        height, width = self.mask.mask.shape
-        return 0 <= row < height and 0 <= col < width and bool(self.mask.mask[row, col])
+        return self.mask.covers(click)
 
     @property
     def nbytes(self) -> int:
         """What it weighs in memory."""
         return self.relief.nbytes + self.doubt.nbytes + self.mask.mask.nbytes
-
-
-def _inside_image(
-    window: Window, image: tuple[int, int], shape: tuple[int, ...]
-) -> NDArray[np.bool_]:
-    """Which pixels of the model's output have their centre in the image: bool (n, n)."""
-    rows = window.y + (np.arange(shape[0]) + 0.5) * window.height / shape[0]
-    cols = window.x + (np.arange(shape[1]) + 0.5) * window.width / shape[1]
-    in_rows, in_cols = (rows >= 0) & (rows < image[0]), (cols >= 0) & (cols < image[1])
-    inside: NDArray[np.bool_] = in_rows[:, None] & in_cols[None, :]
-    return inside

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from napari_pisam.geometry import Window
+from napari_pisam.geometry import Window, WindowGrid, pixel_centres
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,49 +34,50 @@ class Lattice:
         sizes: rows and columns of the image. Where the window lies inside the image and is not
         enlarged, it is the array's own.
         """
-        starts, steps, counts = [], [], []
-        for start, length, size in zip(
-            (window.y, window.x), (window.height, window.width), sizes, strict=True
-        ):
-            low, high = max(start, 0) - 0.5, min(start + length, size) - 0.5
-            if high - low < 1:
-                return None
-            # one at least: of an image far narrower than the window little is to be seen
-            count = max(1, int((high - low) / max(length / side, 1) + 1e-9))
-            starts.append(low)
-            steps.append((high - low) / count)
-            counts.append(count)
-        return cls((starts[0], starts[1]), (steps[0], steps[1]), (counts[0], counts[1]))
+        part = window.inside(*sizes)
+        if part is None:
+            return None
+        down, across = WindowGrid(window, side).pixel_size
+        # one at least: of an image far narrower than the window little is to be seen
+        rows = max(1, int(part.height / max(down, 1) + 1e-9))
+        columns = max(1, int(part.width / max(across, 1) + 1e-9))
+        edges = (part.y - 0.5, part.x - 0.5)
+        return cls(edges, (part.height / rows, part.width / columns), (rows, columns))
 
     def sampled(self, pixels: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
         """A (side, side) array over the window at the pixels of the lattice: uint8, `counts`.
 
         Linear between pixels of the array; the mean of several where one of the lattice is wider.
         """
-        own = (window.height / pixels.shape[0], window.width / pixels.shape[1])
-        begin = (window.y - 0.5, window.x - 0.5)
-        if self.counts == pixels.shape and np.allclose([*self.starts, *self.steps], [*begin, *own]):
+        grid = WindowGrid(window, len(pixels))
+        rows_at, columns_at = grid.rows_at(self._centres(0)), grid.columns_at(self._centres(1))
+        own = np.arange(grid.side)
+        if self.counts == pixels.shape and np.allclose([rows_at, columns_at], [own, own]):
             return pixels
-        side = pixels.shape[0]
-        rows = self._weights(0, side, origin=window.y, length=window.height)
-        cols = self._weights(1, side, origin=window.x, length=window.width)
+        rows = _weights(rows_at, self.steps[0] / grid.pixel_size[0], grid.side)
+        cols = _weights(columns_at, self.steps[1] / grid.pixel_size[1], grid.side)
         # Sparse, which is quicker; and numpy's dense product leaves a thread that waits for more
         # work at full speed for some 50 ms, just when the answer is to be drawn.
         shown = (cols @ (rows @ pixels.astype(np.float32)).T).T
         result: NDArray[np.uint8] = np.rint(shown).astype(np.uint8)
         return result
 
-    def _weights(self, axis: int, side: int, *, origin: int, length: int) -> csr_array:
-        """How much each pixel of the array counts for each of the lattice: (count, side)."""
-        own = length / side
+    def _centres(self, axis: int) -> NDArray[np.float64]:
         count = self.counts[axis]
-        centres = self.starts[axis] + (np.arange(count) + 0.5) * self.steps[axis]
-        places = np.clip((centres - (origin - 0.5)) / own - 0.5, 0, side - 1)[:, None]
-        reach = max(self.steps[axis] / own, 1.0)
-        near = np.floor(places) + np.arange(-math.ceil(reach), math.ceil(reach) + 2)
-        weights = np.maximum(1 - np.abs(near - places) / reach, 0)
-        weights[(near < 0) | (near >= side)] = 0
-        weights = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
-        columns = np.clip(near, 0, side - 1).astype(np.int32)
-        rows = np.arange(count + 1) * near.shape[1]
-        return csr_array((weights.ravel(), columns.ravel(), rows), shape=(count, side))
+        return pixel_centres(self.starts[axis], self.steps[axis] * count, count)
+
+
+def _weights(centres: NDArray[np.float64], step: float, side: int) -> csr_array:
+    """How much each pixel of an array counts for each of the lattice: (count, side).
+
+    centres, step: of the lattice's pixels along one axis, in pixels of the array.
+    """
+    places = np.clip(centres, 0, side - 1)[:, None]
+    reach = max(step, 1.0)
+    near = np.floor(places) + np.arange(-math.ceil(reach), math.ceil(reach) + 2)
+    weights = np.maximum(1 - np.abs(near - places) / reach, 0)
+    weights[(near < 0) | (near >= side)] = 0
+    weights = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    columns = np.clip(near, 0, side - 1).astype(np.int32)
+    rows = np.arange(len(centres) + 1) * near.shape[1]
+    return csr_array((weights.ravel(), columns.ravel(), rows), shape=(len(centres), side))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_pisam.geometry import Window
+from napari_pisam.geometry import Window, WindowGrid
 from napari_pisam.prompts import Click
 
 EDGE = 128.0  # the relief's value on the mask's edge
@@ -76,19 +76,12 @@ def doubtful_places(doubt: NDArray[np.uint8], window: Window) -> tuple[Click, ..
     broad = ndimage.uniform_filter(doubt.astype(np.float32), size, mode="constant")
     # what is certain itself may lie beside the image
     broad[doubt == 0] = 0
-    found = []
+    grid, found = WindowGrid(window, len(doubt)), []
     for _ in range(DOUBTFUL_PLACES):
         row, col = np.unravel_index(int(broad.argmax()), broad.shape)
         if broad[row, col] < 1:
             break
         y0, x0 = max(row - 3 * size, 0), max(col - 3 * size, 0)
-        found.append(_place(window, (float(row), float(col)), doubt.shape))
+        found.append(Click(grid.y_of(float(row)), grid.x_of(float(col))))
         broad[y0 : row + 3 * size + 1, x0 : col + 3 * size + 1] = 0
     return tuple(found)
-
-
-def _place(window: Window, pixel: tuple[float, float], shape: tuple[int, ...]) -> Click:
-    """The image pixel under a pixel of the model's output."""
-    y = window.y + (pixel[0] + 0.5) * window.height / shape[0] - 0.5
-    x = window.x + (pixel[1] + 0.5) * window.width / shape[1] - 0.5
-    return Click(y, x)

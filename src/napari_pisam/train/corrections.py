@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_pisam.geometry import input_of_unit, unit_of_input
 from napari_pisam.model.pisam import as_mask_prompt
 from napari_pisam.simulate import error_clicks
 from napari_pisam.train.prompting import DrawnPrompts
@@ -46,9 +47,9 @@ def clicks_on_errors(low_logits: Tensor, target: Tensor, rng: np.random.Generato
     drawn = []
     for own, wanted in zip(predicted, truth, strict=True):
         clicks = error_clicks(own, wanted, rng)
-        xy = [((c.x + 0.5) / side, (c.y + 0.5) / side) for c in clicks]
+        xy = np.array([(c.x, c.y) for c in clicks], np.float64).reshape(-1, 2)
         labels = np.array([bool(c.positive) for c in clicks], np.int64)
-        drawn.append((np.array(xy, np.float32).reshape(-1, 2), labels))
+        drawn.append((unit_of_input(xy, side).astype(np.float32), labels))
     return drawn
 
 
@@ -81,11 +82,11 @@ def with_answer(
         depth = F.avg_pool2d(depth, 9, 1, 4)
     where = (depth * wrong).flatten(1).argmax(1)
     y, x = where // side, where % side
-    unit = (torch.stack([x, y], -1).float() + 0.5) / side
+    unit = unit_of_input(torch.stack([x, y], -1).float(), side)
     signs = target.flatten(1).gather(1, where[:, None]) > 0.5
     labels = torch.where(wrong.flatten(1).any(1, keepdim=True), signs.long(), -1)
     given = Corrections(unit[:, None].cpu(), labels.cpu())
-    xy, labels = given.xy_unit * window - 0.5, given.labels
+    xy, labels = input_of_unit(given.xy_unit, window), given.labels
     if prompts.points_xy_input is not None and prompts.point_labels is not None:
         xy = torch.cat([prompts.points_xy_input, xy], 1)
         labels = torch.cat([prompts.point_labels, labels], 1)

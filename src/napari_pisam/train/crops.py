@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from napari_pisam.datasets.labelled import (
     LabelledDataError,
@@ -19,8 +18,8 @@ from napari_pisam.datasets.labelled import (
     LabelledObject,
     LabelMap,
 )
-from napari_pisam.geometry import Window, square_window
-from napari_pisam.images.resample import window_input
+from napari_pisam.geometry import Window, WindowGrid, square_window
+from napari_pisam.images.resample import fill_part, window_input
 from napari_pisam.train.augment import dihedral, mirrored, photometric
 from napari_pisam.train.synthetic import thin_structures
 
@@ -110,15 +109,13 @@ def whole_window(height: int, width: int, style: CropStyle, rng: np.random.Gener
     return Window(y, x, h, w)
 
 
-def _soft_mask(
-    labels: NDArray[np.int32], item: int, box: tuple[int, int, int, int], size: int
-) -> NDArray[np.uint8]:
-    """One object of the labels inside the image, resampled into the window: uint8 (size, size)."""
-    y0, x0, y1, x1 = box
-    picture = Image.fromarray((labels == item).astype(np.uint8) * 255)
-    shown = np.asarray(picture.resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR))
+def _soft_mask(labels: NDArray[np.int32], item: int, part: Window, size: int) -> NDArray[np.uint8]:
+    """One object of the labels inside the image, resampled into the window: uint8 (size, size).
+
+    part: where that inside lies, pixels of the result.
+    """
     full = np.zeros((size, size), np.uint8)
-    full[y0 : min(y1, size), x0 : min(x1, size)] = shown[: size - y0, : size - x0]
+    fill_part(full, (labels == item).astype(np.uint8) * 255, part)
     return full
 
 
@@ -137,21 +134,15 @@ def cut_crop(
     inside = window.inside(height, width)
     if inside is None:
         return None
-    rows, cols = slice(inside.y, inside.y + inside.height), slice(inside.x, inside.x + inside.width)
-    labels = label_map.labels[rows, cols]
-    pixels = window_input(image.rgb8[rows, cols], window, inside, size)
-    y0, x0 = (
-        round((inside.y - window.y) * size / window.height),
-        round((inside.x - window.x) * size / window.width),
-    )
-    y1 = max(round((inside.y + inside.height - window.y) * size / window.height), y0 + 1)
-    x1 = max(round((inside.x + inside.width - window.x) * size / window.width), x0 + 1)
+    labels = label_map.labels[inside.slices]
+    pixels = window_input(image.rgb8[inside.slices], window, inside, size)
+    part = WindowGrid(window, size).part(inside)
     if style.window == "whole":
-        pixels[y1:] = WHOLE_PAD
-        pixels[:, x1:] = WHOLE_PAD
+        pixels[part.y + part.height :] = WHOLE_PAD
+        pixels[:, part.x + part.width :] = WHOLE_PAD
     masks = []
     for item in _choose(labels, label_map, first, style.objects, rng, window):
-        soft = _soft_mask(labels, item, (y0, x0, y1, x1), size)
+        soft = _soft_mask(labels, item, part, size)
         if (soft > 127).sum() >= LEAST_INPUT_AREA:
             masks.append(soft)
         elif item == first:

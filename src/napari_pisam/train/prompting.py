@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
+from napari_pisam.geometry import rescaled
 from napari_pisam.train.config import PROMPT_ODDS
 
 DEPTH_SIDE = 128
@@ -80,9 +81,7 @@ def draw_points(
         positive = beside is None
         y, x = beside or _inside(depth, rng, deepest=i == 0 and rng.random() < 0.5)
         jitter = rng.uniform(-0.5, 0.5, 2) if step > 1 else np.zeros(2)
-        xy.append(
-            ((x + 0.5 + jitter[0] * 0.8) * step - 0.5, (y + 0.5 + jitter[1] * 0.8) * step - 0.5)
-        )
+        xy.append((rescaled(x + jitter[0] * 0.8, step), rescaled(y + jitter[1] * 0.8, step)))
         labels.append(int(positive))
     return np.array(xy, np.float32), np.array(labels, np.int64)
 

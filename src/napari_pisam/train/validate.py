@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_pisam.datasets.labelled import LabelledImage
+from napari_pisam.geometry import unit_of_input
 from napari_pisam.model.decoder import PromptState
 from napari_pisam.model.layers import normalise
 from napari_pisam.model.pisam import PiSam
@@ -104,8 +105,7 @@ def _high_iou(model: PiSam, one: PiExample) -> dict[str, Tensor]:
     click = next_correction(predicted, truth)
     if click is None:
         return {"high": before, "corrected": before}
-    size = torch.tensor((predicted.shape[1], predicted.shape[0]))
-    xy = ((torch.tensor((click.x, click.y)) + 0.5) / size).view(1, 1, 2).to(logits)
+    xy = unit_of_input(torch.tensor((click.x, click.y)), len(predicted)).view(1, 1, 2).to(logits)
     flag = torch.tensor([[int(bool(click.positive))]], device=logits.device)
     changed = decoder.interact_2(feature, one.output_token, clicks_xy_unit=xy, click_labels=flag)
     return {"high": before, "corrected": mask_iou(decoder.head(changed, rgb), one.target)}
