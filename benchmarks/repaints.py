@@ -41,7 +41,7 @@ def model_at_work(pixels: Any, places: Any) -> Iterator[None]:
     from napari_pisam.prompts import Click, Prompt
     from napari_pisam.session.plane import Ask, ImagePlane, PlaneKey
     from napari_pisam.widgets.qt.runner import Runner
-    from napari_pisam.widgets.segment_dock.model_loading import engine_for
+    from napari_pisam.widgets.viewer.model_loading import engine_for
 
     plane = ImagePlane(PlaneKey("tissue", (None, None)), ArraySource(pixels), "1")
     runner = Runner(engine_for("pisam-tiny"), lambda ask_id: True)

@@ -12,7 +12,7 @@ from napari.layers import Image, Labels, Points
 from skimage.feature import peak_local_max
 from skimage.filters import gaussian
 
-from napari_pisam.widgets.segment_dock.segment_points import segment_points
+from napari_pisam.widgets.viewer.segment_points import segment_points
 
 
 # --8<-- [start:widget]

@@ -14,7 +14,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_pisam.export.labels_tiff import write_labels
-from napari_pisam.widgets.segment_dock.segment_points import segment_points
+from napari_pisam.widgets.viewer.segment_points import segment_points
 
 
 def segment_table(image_path: Path, table_path: Path, output: Path) -> Labels:

@@ -9,8 +9,8 @@ import skimage.data
 from qtpy.QtCore import Qt
 
 from napari_pisam.prompts import Click, Prompt
-from napari_pisam.widgets.segment_dock.model_loading import engine_for, without_triton
-from napari_pisam.widgets.segment_dock.segment_points import segment_points
+from napari_pisam.widgets.viewer.model_loading import engine_for, without_triton
+from napari_pisam.widgets.viewer.segment_points import segment_points
 from tests.widgets.conftest import Opener
 
 COINS = ((58, 100), (51, 215), (126, 102))

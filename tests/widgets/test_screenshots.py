@@ -20,7 +20,7 @@ from qtpy.QtWidgets import QApplication, QDockWidget
 from napari_pisam.session.answer import Answer
 from napari_pisam.session.engine import Engine
 from napari_pisam.session.plane import Ask
-from napari_pisam.widgets.segment_dock.model_loading import engine_for
+from napari_pisam.widgets.viewer.model_loading import engine_for
 from tests.widgets.conftest import Opener
 from tests.widgets.gui_user import GuiUser, until
 

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
 
 from napari_pisam.session.label_edit import Cleaning, Overlap
 from napari_pisam.session.options import Options
-from napari_pisam.widgets.viewer.image_plane import Look
+from napari_pisam.widgets.viewer.image_plane import ChannelChoice
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -109,7 +109,7 @@ class KeepingOptions(QWidget):
 
 
 class LookOptions(QWidget):
-    """Channels and intensities. Signal: changed(Look)."""
+    """Channels and intensities. Signal: changed(ChannelChoice)."""
 
     changed = Signal(object)
 
@@ -171,11 +171,11 @@ class LookOptions(QWidget):
         self._filling = False
 
     @property
-    def look(self) -> Look:
+    def look(self) -> ChannelChoice:
         """What is chosen."""
         bands = tuple(box.currentData() for box in self.bands) if self.note.isChecked() else ()
         named = tuple(band for band in bands if band is not None)
-        return Look(bands=named, as_displayed=self.intensity.currentIndex() == 1)
+        return ChannelChoice(bands=named, as_displayed=self.intensity.currentIndex() == 1)
 
     def _on_toggled(self, on: bool) -> None:
         for box in self.bands:

@@ -20,9 +20,9 @@ from napari_pisam.widgets.qt.runner import Answers, Runner
 from napari_pisam.widgets.segment_dock.banner import STAGES, WORKING, Mode, mode_of
 from napari_pisam.widgets.segment_dock.ending import Ending
 from napari_pisam.widgets.segment_dock.keys_panel import chosen_keys
-from napari_pisam.widgets.segment_dock.model_loading import engine_for
 from napari_pisam.widgets.segment_dock.object_table import count_of
 from napari_pisam.widgets.segment_dock.panel import Panel
+from napari_pisam.widgets.viewer.model_loading import engine_for
 from napari_pisam.widgets.viewer.prompt_layers import CORRECTIONS, PROMPTS
 from napari_pisam.widgets.viewer.workspace import Workspace
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_pisam.widgets.viewer.identity import is_in
+from napari_pisam.widgets.viewer.napari_compat import hide_middle_of_ring
 
 if TYPE_CHECKING:
     from napari_pisam.widgets.viewer.layer_bridge import LayerBridge
     from napari_pisam.widgets.viewer.mouse import Mouse
 
 RING_PIXELS = 9.0
-RING_OVERLAY = "brush_circle"
 RING_MOVES = 2
 """With its second move the mouse is where the ring is drawn; before the first it is nowhere."""
 
@@ -86,11 +86,7 @@ class Cursor:
         Making and drawing the first one takes long; the next move puts it where the mouse is.
         """
         viewer = self._bridge.viewer
-        overlays = getattr(getattr(viewer, "canvas", None), "overlays", {})
-        for name, overlay in overlays.items():
-            if RING_OVERLAY in name:
-                # napari 0.9 lays a small square of the canvas's colour under its middle.
-                overlay.box = False
+        hide_middle_of_ring(viewer)
         viewer.cursor.size = RING_PIXELS / float(self._bridge.camera.zoom)
         viewer.cursor.style = "circle"
         yield

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from napari_pisam.prompts import Box, Click
 from napari_pisam.session.plane import ImagePlane, PlaneKey
 from napari_pisam.session.session import Session
-from napari_pisam.widgets.viewer.frames import rows_of
 from napari_pisam.widgets.viewer.helper_layers import HelperLayers
 from napari_pisam.widgets.viewer.identity import LayerNames
 from napari_pisam.widgets.viewer.image_plane import spatial_shape
+from napari_pisam.widgets.viewer.label_layers import LabelLayers
+from napari_pisam.widgets.viewer.layer_transform import rows_of
 from napari_pisam.widgets.viewer.preview_layers import (
     BOX,
     BOX_LINE,
@@ -38,7 +39,6 @@ from napari_pisam.widgets.viewer.prompt_layers import (
     tell_changed,
     write_clicks,
 )
-from napari_pisam.widgets.viewer.targets import Targets
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
@@ -56,7 +56,7 @@ class Display:
         viewer: Any,
         session: Session,
         names: LayerNames,
-        targets: Targets,
+        targets: LabelLayers,
         *,
         when_free: Callable[[Iterator[None]], None],
     ) -> None:

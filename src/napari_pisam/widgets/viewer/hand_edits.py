@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from napari_pisam.session.brush import Stroke, painted, redrawn, strokes_in
 from napari_pisam.session.label_store import LabelStore, LabelStoreError
 from napari_pisam.session.objects import ObjectEdit
 from napari_pisam.widgets.viewer.layer_store import LayerLabelStore, connect
+from napari_pisam.widgets.viewer.napari_compat import painted_block
 
 if TYPE_CHECKING:
     from napari_pisam.session.session import Session
-    from napari_pisam.widgets.viewer.targets import Targets
+    from napari_pisam.widgets.viewer.label_layers import LabelLayers
 
 
 class HandEdits:
@@ -33,7 +31,7 @@ class HandEdits:
         self,
         viewer: Any,
         session: Session,
-        targets: Targets,
+        targets: LabelLayers,
         *,
         when_free: Callable[[Iterator[None]], None],
     ) -> None:
@@ -135,41 +133,6 @@ class HandEdits:
 
 
 def strokes_of(atoms: Sequence[Any]) -> list[Stroke]:
-    """What one entry of a labels layer's history has written, plane by plane.
-
-    atoms: (indices, old, new), or since napari 0.9 also (slices, mask or None, old, new label).
-    """
-    parts = [part for atom in atoms if (part := _part(atom)) is not None]
-    if not parts:
-        return []
-    start = np.min([low for low, _, _ in parts], axis=0)
-    stop = np.max([high for _, high, _ in parts], axis=0)
-    touched = np.zeros(stop - start, np.bool_)
-    for _, _, put in parts:
-        put(touched, start)
-    labels = frozenset(int(v) for atom in atoms for v in np.unique(atom[-1]))
-    return strokes_in(touched, start.tolist(), labels)
-
-
-Put = Callable[[NDArray[np.bool_], NDArray[np.int64]], None]
-
-
-def _part(atom: Any) -> tuple[list[int], list[int], Put] | None:
-    """First place, the one after the last, and what marks its pixels in a block."""
-    if len(atom) == 4:
-        slices, mask = atom[0], atom[1]
-        low, high = [int(s.start) for s in slices], [int(s.stop) for s in slices]
-
-        def put_block(touched: NDArray[np.bool_], start: NDArray[np.int64]) -> None:
-            where = tuple(slice(a - s, b - s) for a, b, s in zip(low, high, start, strict=True))
-            touched[where] |= True if mask is None else mask
-
-        return low, high, put_block
-    places = [np.asarray(axis).ravel() for axis in np.broadcast_arrays(*atom[0])]
-    if not places or not places[0].size:
-        return None
-
-    def put_pixels(touched: NDArray[np.bool_], start: NDArray[np.int64]) -> None:
-        touched[tuple(axis - s for axis, s in zip(places, start, strict=True))] = True
-
-    return [int(a.min()) for a in places], [int(a.max()) + 1 for a in places], put_pixels
+    """What one entry of a labels layer's history has written, plane by plane."""
+    block = painted_block(atoms)
+    return strokes_in(block.mask, block.start, block.labels) if block is not None else []

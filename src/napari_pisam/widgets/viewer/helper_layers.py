@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from napari_pisam.widgets.viewer.frames import apply_frame, same_frame, unlisted
 from napari_pisam.widgets.viewer.identity import is_in
+from napari_pisam.widgets.viewer.layer_transform import apply_frame, same_frame, unlisted
 from napari_pisam.widgets.viewer.preview_layers import (
     BOX,
     PREVIEW,

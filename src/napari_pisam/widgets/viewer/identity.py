@@ -12,15 +12,6 @@ if TYPE_CHECKING:
 ROLE = "napari-pisam"
 
 
-def unwrapped(found: Any) -> Any:
-    """The napari object behind the proxy that napari hands to plugins.
-
-    Proxies of one layer differ from each other and from the layer, so that `is` and dictionaries
-    fail with them; everything done with the object itself is public interface all the same.
-    """
-    return getattr(found, "__wrapped__", found)
-
-
 class LayerNames:
     """A lasting name for each layer; one that is duplicated gets another."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class ChannelChoice:
     """How the image is shown to the model.
 
     bands: one to three layers that become red, green, blue; empty for the image itself.
@@ -67,7 +67,7 @@ def source_of(image: Image, index: PlaneIndex) -> ImageSource:
 
 
 def image_plane(
-    image: Image, index: PlaneIndex, look: Look, *, name: str, version: str
+    image: Image, index: PlaneIndex, look: ChannelChoice, *, name: str, version: str
 ) -> ImagePlane:
     """The plane as the session takes it.
 

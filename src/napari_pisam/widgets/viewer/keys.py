@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_pisam.widgets.viewer.napari_compat import class_key_binding
+
 if TYPE_CHECKING:
     from napari.layers import Labels
 
@@ -107,16 +109,8 @@ class Keys:
                 command()
                 return None
             # A brush is in hand: the key means what it means in napari.
-            own = _class_binding(layer, key)
+            own = class_key_binding(layer, key)
             result: Iterator[None] | None = own(layer) if own is not None else None
             return result
 
         return pressed
-
-
-def _class_binding(layer: Any, key: str) -> Callable[[Any], Any] | None:
-    """What napari itself does with a key in that kind of layer."""
-    from napari.utils.key_bindings import coerce_keybinding
-
-    found = getattr(type(layer), "class_keymap", {}).get(coerce_keybinding(key))
-    return found if callable(found) else None

@@ -17,13 +17,14 @@ from napari_pisam.session.label_store import LabelStore
 from napari_pisam.session.plane import ImagePlane, PlaneIndex
 from napari_pisam.session.session import Session
 from napari_pisam.widgets.viewer.display import Display
-from napari_pisam.widgets.viewer.frames import pixel_at
-from napari_pisam.widgets.viewer.identity import LayerNames, is_in, role_of, unwrapped
-from napari_pisam.widgets.viewer.image_plane import Look, image_plane, plane_index
+from napari_pisam.widgets.viewer.identity import LayerNames, is_in, role_of
+from napari_pisam.widgets.viewer.image_plane import ChannelChoice, image_plane, plane_index
+from napari_pisam.widgets.viewer.label_layers import LabelLayers
 from napari_pisam.widgets.viewer.layer_store import connect
+from napari_pisam.widgets.viewer.layer_transform import pixel_at
+from napari_pisam.widgets.viewer.napari_compat import unwrapped
 from napari_pisam.widgets.viewer.pacing import at_once
 from napari_pisam.widgets.viewer.prompt_layers import CORRECTIONS, PROMPTS
-from napari_pisam.widgets.viewer.targets import Targets
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -48,13 +49,13 @@ class LayerBridge:
         self.viewer = unwrapped(viewer)
         self._when_free = when_free
         self.names = LayerNames()
-        self.targets = Targets(self.viewer, self.names)
+        self.targets = LabelLayers(self.viewer, self.names)
         self.session = Session(self)
         self.display = Display(
             self.viewer, self.session, self.names, self.targets, when_free=when_free
         )
         self.helpers = self.display.helpers
-        self.look = Look()
+        self.look = ChannelChoice()
         self._versions: dict[str, int] = {}
         self._let_go_image: Callable[[], None] = lambda: None
         layers, dims = self.viewer.layers, self.viewer.dims
@@ -120,7 +121,7 @@ class LayerBridge:
             return
         self._let_go_image()
         self.display.image = image
-        self.look = Look()
+        self.look = ChannelChoice()
         if image is not None:
             frame_events = [(getattr(image.events, e), self._on_frame) for e in FRAME_EVENTS]
             self._let_go_image = connect((image.events.data, self._on_pixels), *frame_events)
@@ -134,14 +135,14 @@ class LayerBridge:
         self._when_free(self.display.prepare())
         self.image_changed.emit()
 
-    def choose_look(self, look: Look) -> None:
+    def choose_look(self, look: ChannelChoice) -> None:
         """Show the image to the model in another way."""
         self.look = look
         self._count_version()
         self.refresh_plane()
 
     def refresh_plane(self) -> None:
-        """Look at the plane that the viewer shows."""
+        """ChannelChoice at the plane that the viewer shows."""
         try:
             plane = self._plane_shown()
         except ImageError as error:
@@ -219,7 +220,7 @@ class LayerBridge:
             self.session.forget_image(self.names.of(gone))
             self.choose_image(self.newest_image())
         elif not all(is_in(band, self.viewer.layers) for band in self.look.bands):
-            self.choose_look(Look(as_displayed=self.look.as_displayed))
+            self.choose_look(ChannelChoice(as_displayed=self.look.as_displayed))
         self.targets.notice_removed()
         self._on_layers()
 

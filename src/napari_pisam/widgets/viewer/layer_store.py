@@ -12,7 +12,7 @@ from psygnal import Signal
 from napari_pisam.geometry import Window
 from napari_pisam.session.label_store import LabelStoreError, where
 from napari_pisam.session.plane import PlaneIndex
-from napari_pisam.widgets.viewer.frames import unlisted
+from napari_pisam.widgets.viewer.napari_compat import highest_painted
 from napari_pisam.widgets.viewer.pyramid_store import layered_of
 
 if TYPE_CHECKING:
@@ -105,8 +105,7 @@ class LayerLabelStore:
         value = int(new[0]) if (new == new[0]).all() else new.astype(self.layer.data.dtype)
         self._writing = True
         try:
-            with unlisted(self.layer):
-                self.layer.data_setitem(places, value)
+            self.layer.data_setitem(places, value)
         except REFUSALS as error:
             # napari writes first and draws then, which fails for a layer that is not shown.
             if not np.array_equal(self.read(index, window), values):
@@ -123,9 +122,7 @@ class LayerLabelStore:
     def _painted(self, event: Any) -> None:
         """A brush, or another window that shows the layer too, has written labels."""
         if self._highest is not None:
-            # Each stroke is a tuple that ends with what was written: a label, or one per pixel.
-            written = [int(np.max(stroke[-1], initial=0)) for stroke in event.value]
-            self._highest = max([self._highest, *written])
+            self._highest = max(self._highest, highest_painted(event.value))
         if not self._writing:
             self._told = tuple(event.value)
             self.painted.emit(self._told)

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_pisam.prompts import Box, Click
+from napari_pisam.widgets.viewer.napari_compat import zooms_on_double_click
 
 if TYPE_CHECKING:
     from napari_pisam.widgets.viewer.layer_bridge import LayerBridge
 
 DRAG_MIN_PIXELS = 5.0
 LEFT, RIGHT = 1, 2
-ZOOM_ON_DOUBLE_CLICK = "double_click_to_zoom"
 
 
 class Mouse:
@@ -46,11 +46,7 @@ class Mouse:
         viewer.mouse_drag_callbacks.append(self._on_press)
         viewer.mouse_move_callbacks.append(self._on_move)
         # Two quick clicks are two clicks here: napari would zoom in.
-        self._zooms = [
-            found
-            for found in viewer.mouse_double_click_callbacks
-            if getattr(found, "__name__", "") == ZOOM_ON_DOUBLE_CLICK
-        ]
+        self._zooms = zooms_on_double_click(viewer)
         for found in self._zooms:
             viewer.mouse_double_click_callbacks.remove(found)
         viewer.mouse_double_click_callbacks.append(self._on_double_click)

@@ -19,14 +19,14 @@ from napari_pisam.session.lattice import Lattice
 from napari_pisam.session.plane import PlaneIndex
 from napari_pisam.session.relief import EDGE, REACH, STEP
 from napari_pisam.widgets.viewer.colours import BORDER, DOUBT, FILL, OUTLINE, rgba
-from napari_pisam.widgets.viewer.frames import (
+from napari_pisam.widgets.viewer.identity import ROLE
+from napari_pisam.widgets.viewer.layer_transform import (
     apply_frame,
     blocked,
     lattice_frame,
     rows_of,
     same_frame,
 )
-from napari_pisam.widgets.viewer.identity import ROLE
 
 if TYPE_CHECKING:
     from napari.layers import Image, Vectors

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from napari_pisam.prompts import Click
 from napari_pisam.session.plane import PlaneIndex
 from napari_pisam.widgets.viewer.colours import ADDS, BORDER, REMOVES, UNDECIDED, rgba
-from napari_pisam.widgets.viewer.frames import blocked, rows_of, same_frame
 from napari_pisam.widgets.viewer.identity import ROLE
+from napari_pisam.widgets.viewer.layer_transform import blocked, rows_of, same_frame
 
 if TYPE_CHECKING:
     from napari.layers import Image, Points

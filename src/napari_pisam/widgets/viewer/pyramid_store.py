@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import napari
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +15,7 @@ from napari_pisam.geometry import Window
 from napari_pisam.images.label_arrays import LayeredLabels
 from napari_pisam.session.label_store import LabelStoreError, where
 from napari_pisam.session.plane import PlaneIndex
-from napari_pisam.widgets.viewer.frames import unlisted
+from napari_pisam.widgets.viewer.napari_compat import show_written_levels
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -70,10 +69,4 @@ class PyramidLabelStore:
         if np.array_equal(self.read(index, window), values):
             return
         self._labels[where(index, window)] = values
-        # napari keeps the coarsest level of a plane; given the same levels again, it reads it anew.
-        if napari.__version__.startswith("0.7."):
-            # It keeps no copy, and its labels layers do not take the levels a second time.
-            self.layer.refresh(extent=False)
-            return
-        with unlisted(self.layer), self.layer.events.data.blocker():
-            self.layer.data = self._labels.levels
+        show_written_levels(self.layer, self._labels.levels)

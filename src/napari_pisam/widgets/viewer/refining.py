@@ -13,14 +13,14 @@ from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.prompts import Box
 from napari_pisam.session.label_store import LabelStore, LabelStoreError
 from napari_pisam.session.plane import PlaneIndex
-from napari_pisam.widgets.viewer.frames import pixel_at
 from napari_pisam.widgets.viewer.image_plane import plane_index, spatial_shape
+from napari_pisam.widgets.viewer.layer_transform import pixel_at
 
 if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image, Labels, Layer, Shapes
 
-    from napari_pisam.widgets.viewer.targets import Targets
+    from napari_pisam.widgets.viewer.label_layers import LabelLayers
 
 WHOLE_PIXELS = 2**24
 """A plane of more is looked through in a window round the mouse, which grows with the object."""
@@ -37,7 +37,7 @@ class Pointed:
 
 
 def pointed_label(
-    targets: Targets, image: Image, index: PlaneIndex, world: Any, *, dims: Dims
+    targets: LabelLayers, image: Image, index: PlaneIndex, world: Any, *, dims: Dims
 ) -> Pointed | None:
     """The label that a labels layer shows at a place of the viewer; the chosen layer goes first.
 

@@ -24,13 +24,13 @@ from napari_pisam.widgets.viewer.hand_edits import HandEdits
 from napari_pisam.widgets.viewer.image_plane import spatial_shape
 from napari_pisam.widgets.viewer.keys import Keys
 from napari_pisam.widgets.viewer.label_colours import LabelColours
+from napari_pisam.widgets.viewer.label_layers import empty_labels
 from napari_pisam.widgets.viewer.layer_bridge import LayerBridge
 from napari_pisam.widgets.viewer.layer_store import connect
 from napari_pisam.widgets.viewer.mouse import Mouse
 from napari_pisam.widgets.viewer.pacing import at_once
 from napari_pisam.widgets.viewer.prompt_layers import PROMPTS
 from napari_pisam.widgets.viewer.refining import box_of_shapes, pointed_label
-from napari_pisam.widgets.viewer.targets import empty_labels
 
 if TYPE_CHECKING:
     from napari.layers import Image, Shapes

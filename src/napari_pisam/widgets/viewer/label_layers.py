@@ -9,11 +9,12 @@ from psygnal import Signal
 
 from napari_pisam.images.label_arrays import LayeredLabels, is_large
 from napari_pisam.session.label_store import LabelStoreError
-from napari_pisam.widgets.viewer.frames import apply_frame, same_frame
 from napari_pisam.widgets.viewer.helper_layers import keeping_selection
-from napari_pisam.widgets.viewer.identity import LayerNames, is_in, unwrapped
+from napari_pisam.widgets.viewer.identity import LayerNames, is_in
 from napari_pisam.widgets.viewer.image_plane import spatial_shape
 from napari_pisam.widgets.viewer.layer_store import NEW_LABELS_DTYPE, LayerLabelStore, misfit
+from napari_pisam.widgets.viewer.layer_transform import apply_frame, same_frame
+from napari_pisam.widgets.viewer.napari_compat import unwrapped
 from napari_pisam.widgets.viewer.pyramid_store import PyramidLabelStore, layered_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 Canvas = LayerLabelStore | PyramidLabelStore
 
 
-class Targets:
+class LabelLayers:
     """Which labels layer is written, and those that were.
 
     Layers that are deleted while they hold kept objects can be put back: `orphans`. Signals:
