@@ -18,7 +18,8 @@ import pooch
 import pytest
 
 from napari_pisam import zoo
-from napari_pisam.zoo import DownloadError, ModelNotFoundError, Patience, Progress, ZooEntry
+from napari_pisam.jobs import Progress
+from napari_pisam.zoo import DownloadError, ModelNotFoundError, Patience, ZooEntry
 
 CONTENT = bytes(range(256)) * 2000
 HASTE = Patience(connect=2.0, read=0.3, attempts=2, pause=0.01)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import pytest
 
 from napari_pisam import zoo
+from napari_pisam.jobs import Progress
 from napari_pisam.zoo import models as zoo_models
 from napari_pisam.zoo import store
 from tests.cli.toy import one_sentence, run
@@ -92,9 +93,9 @@ def test_info_of_what_is_no_model_is_one_sentence(capsys: Capture, tmp_path: Pat
 def test_a_download_says_where_the_file_lies(
     capsys: Capture, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def some(entry: zoo.ZooEntry) -> Generator[zoo.Progress, None, Path]:
-        yield zoo.Progress(0, None)
-        yield zoo.Progress(5, 10)
+    def some(entry: zoo.ZooEntry) -> Generator[Progress, None, Path]:
+        yield Progress(0, None)
+        yield Progress(5, 10)
         return cache / entry.filename
 
     monkeypatch.setattr(zoo, "download", some)
@@ -120,9 +121,9 @@ def test_a_stopped_download_is_closed_and_says_that_it_can_go_on(
 ) -> None:
     closed = []
 
-    def stopped(entry: zoo.ZooEntry) -> Iterator[zoo.Progress]:
+    def stopped(entry: zoo.ZooEntry) -> Iterator[Progress]:
         try:
-            yield zoo.Progress(1, 10)
+            yield Progress(1, 10)
             raise KeyboardInterrupt
         finally:
             closed.append(entry.name)

@@ -18,7 +18,7 @@ from napari_pisam.evaluate.dis import (
     squeezed_answer,
     squeezed_box,
 )
-from napari_pisam.evaluate.run import Progress
+from napari_pisam.jobs import Progress, finish
 from napari_pisam.model.config import config_of
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.predict.predictor import Predictor
@@ -40,13 +40,8 @@ def toy() -> Predictor:
 
 
 def finished(steps: Generator[Progress, None, DisReport]) -> tuple[DisReport, list[Progress]]:
-    seen = []
-    while True:
-        try:
-            seen.append(next(steps))
-        except StopIteration as end:
-            report: DisReport = end.value
-            return report, seen
+    seen: list[Progress] = []
+    return finish(steps, seen.append), seen
 
 
 def test_the_truth_is_perfect() -> None:

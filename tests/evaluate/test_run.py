@@ -11,9 +11,9 @@ from PIL import Image
 from napari_pisam.datasets.labelled import LabelledDataError, SourceConfig, find_pairs, load_sources
 from napari_pisam.evaluate.clicks import ClickProtocol
 from napari_pisam.evaluate.report import ClickReport
-from napari_pisam.evaluate.run import Progress, evaluate, measure
+from napari_pisam.evaluate.run import evaluate, measure
 from napari_pisam.evaluate.subset import choose, image_name
-from napari_pisam.jobs import finish
+from napari_pisam.jobs import Progress, finish
 from tests.evaluate.seer import Seer, seer, squares, write_source
 
 SIDE = 30
@@ -23,12 +23,7 @@ def finished(
     steps: Generator[Progress, None, ClickReport],
 ) -> tuple[ClickReport, list[Progress]]:
     seen: list[Progress] = []
-    while True:
-        try:
-            seen.append(next(steps))
-        except StopIteration as end:
-            report: ClickReport = end.value
-            return report, seen
+    return finish(steps, seen.append), seen
 
 
 @pytest.fixture
@@ -75,7 +70,7 @@ def test_only_validation_images_and_objects_large_enough(listed: Path) -> None:
 
 def test_progress_counts_to_the_total(listed: Path) -> None:
     report, seen = finished(evaluate(listed, data_root=listed.parent, model=seer()))
-    assert [p.source for p in seen[:3]] == ["large", "small", "foreign"]
+    assert [p.message for p in seen[:3]] == ["large", "small", "foreign"]
     assert seen[-1].done == seen[-1].total == len(report.objects) == 8
     assert all(a.done <= b.done for a, b in pairwise(seen))
 

@@ -16,6 +16,7 @@ from napari_pisam import Box, Click, PlacedMask, Prompt, Window
 from napari_pisam.geometry import WindowGrid
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ImageError
+from napari_pisam.jobs import finish
 from napari_pisam.model.deform import Region
 from napari_pisam.predict.cache import EmbeddingCache
 from napari_pisam.predict.predictor import MaskResult, Predictor
@@ -84,14 +85,10 @@ def _process(
         window=window,
     )
     steps = process(request, predictor, EmbeddingCache(10**8))
-    words = []
-    while True:
-        try:
-            words.append(next(steps))
-        except StopIteration as end:
-            assert words[-1] == "decode"
-            result: MaskResult = end.value
-            return result
+    words: list[str] = []
+    result = finish(steps, words.append)
+    assert words[-1] == "decode"
+    return result
 
 
 def test_a_correction_without_a_sign_means_the_opposite_of_the_mask_there(toy: Predictor) -> None:

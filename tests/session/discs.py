@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window, square_window
 from napari_pisam.images.source import ArraySource
+from napari_pisam.jobs import finish
 from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.prompts import Click, Prompt, prompt_centre
 from napari_pisam.session.answer import Answer
@@ -90,13 +91,7 @@ class DiscEngine:
 
     def at_once(self, ask: Ask) -> Answer:
         """The answer without stages."""
-        stages = self.answer(ask)
-        while True:
-            try:
-                next(stages)
-            except StopIteration as done:
-                answer: Answer = done.value
-                return answer
+        return finish(self.answer(ask))
 
 
 def answer_of(ask: Ask, *, name: str = "discs") -> Answer:

@@ -80,13 +80,13 @@ def test_a_resumed_run_ends_as_an_unbroken_one(
     list(Trainer(config, data_root=data_root, out=tmp_path / "whole").run())
     broken = Trainer(config, data_root=data_root, out=tmp_path / "broken").run()
     for report in broken:
-        if report.step == 3:
+        if report.done == 3:
             break
     broken.close()
     assert state_in(tmp_path / "broken")["done"] == 3
     torch.rand(7)
     again = Trainer(config, data_root=data_root, out=tmp_path / "broken").run(resume=True)
-    assert [r.step for r in again] == [4, 5, 6]
+    assert [r.done for r in again] == [4, 5, 6]
     assert_equal(state_in(tmp_path / "broken"), state_in(tmp_path / "whole"))
     assert_equal(weights_in(tmp_path / "broken"), weights_in(tmp_path / "whole"))
     assert steps_logged(tmp_path / "broken") == [1, 2, 3, 4, 5, 6]
@@ -120,7 +120,7 @@ def test_ctrl_c_lets_the_step_end_and_writes_the_state(
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(StageStep, "forward", interrupted)
     run = Trainer(config, data_root=data_root, out=tmp_path / "a").run()
-    assert [next(run).step for _ in range(3)] == [1, 2, 3]
+    assert [next(run).done for _ in range(3)] == [1, 2, 3]
     with pytest.raises(KeyboardInterrupt):
         next(run)
     assert signal.getsignal(signal.SIGINT) is before
@@ -154,7 +154,7 @@ def test_ctrl_c_told_twice_at_once_is_one_wish_and_told_again_later_ends_the_ste
 
     monkeypatch.setattr(StageStep, "forward", interrupted)
     run = Trainer(configured(steps=6), data_root=data_root, out=tmp_path).run()
-    assert next(run).step == 1
+    assert next(run).done == 1
     with pytest.raises(KeyboardInterrupt):
         next(run)
     assert state_in(tmp_path)["done"] == 1
@@ -224,8 +224,8 @@ def test_the_weights_are_a_model_that_prediction_takes(
 ) -> None:
     config = configured(steps=1, licence="CC0-1.0")
     reports = list(Trainer(config, data_root=data_root, out=tmp_path).run())
-    assert reports[-1].note == "state written"
-    assert {"val/click", "val/box", "sam", "iou"} <= reports[-1].losses.keys()
+    assert reports[-1].message == "state written"
+    assert {"val/click", "val/box", "sam", "iou"} <= reports[-1].figures.keys()
     model = load_model(tmp_path / WEIGHTS)
     assert model.config.name == "toy"
     restored = train(
@@ -235,8 +235,8 @@ def test_the_weights_are_a_model_that_prediction_takes(
         evaluate_only=True,
     )
     (report,) = restored
-    assert report.note == "validation"
-    assert report.losses["val/box"] == pytest.approx(reports[-1].losses["val/box"], abs=1e-6)
+    assert report.message == "validation"
+    assert report.figures["val/box"] == pytest.approx(reports[-1].figures["val/box"], abs=1e-6)
     assert not (tmp_path / "next").exists()
 
 
@@ -279,15 +279,15 @@ def test_a_run_starts_from_a_model_by_its_name(
         folders = Folders(data_root, tmp_path / "b")
         (report,) = train(config, folders, restore=restore, evaluate_only=True)
         fresh = Trainer(configured(), data_root=data_root, out=tmp_path / "c").validate()
-        assert report.losses["val/box"] != fresh["val/box"]
+        assert report.figures["val/box"] != fresh["val/box"]
 
 
 def test_epochs_count_passes_over_the_images(
     data_root: Path, tmp_path: Path, configured: Configured
 ) -> None:
     reports = list(Trainer(configured(epochs=2), data_root=data_root, out=tmp_path).run())
-    assert [r.steps for r in reports] == [4] * 4
-    assert [bool(r.note) for r in reports] == [False, True, False, True]
+    assert [r.total for r in reports] == [4] * 4
+    assert [bool(r.message) for r in reports] == [False, True, False, True]
 
 
 def test_worker_processes_change_no_number(
@@ -342,8 +342,8 @@ def test_missing_sources_can_be_left_out_and_are_named(
 ) -> None:
     config = configured(sources=(DISCS, NOWHERE), missing="skip", steps=1)
     (report,) = train(config, Folders(data_root, tmp_path))
-    assert "moon" in report.note
-    assert "state written" in report.note
+    assert "moon" in report.message
+    assert "state written" in report.message
 
 
 @pytest.mark.parametrize("workers", [0, 1])

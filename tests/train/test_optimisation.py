@@ -52,7 +52,7 @@ def test_every_step_is_taken_at_the_rate_that_its_number_tells(
     scales = []
     for report in trainer.run():
         (scale,) = {g["lr"] / g["base"] for g in trainer.optimizer.param_groups}
-        assert scale == pytest.approx(learning_rate_scale(report.step - 1, config))
+        assert scale == pytest.approx(learning_rate_scale(report.done - 1, config))
         scales.append(scale)
     assert len(set(scales)) > 2
 

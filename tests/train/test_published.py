@@ -63,8 +63,8 @@ def tree(tmp_path: Path) -> Path:
 
 def test_every_set_is_learned_from_and_dis_vd_is_only_looked_at(tree: Path, tmp_path: Path) -> None:
     reports = list(train(tmp_path / "config.toml", Folders(tree, tmp_path / "run")))
-    assert [r.steps for r in reports] == [9] * 9
-    assert {"low", "high", "val/high"} <= reports[-1].losses.keys()
+    assert [r.total for r in reports] == [9] * 9
+    assert {"low", "high", "val/high"} <= reports[-1].figures.keys()
     assert state_in(tmp_path / "run")["done"] == 9
     _, said = weights_in(tmp_path / "run")
     assert set(TREE) - {"DIS5K-VD"} == set(said["training"]["sources"])
@@ -91,7 +91,7 @@ def test_sets_that_are_not_there_end_the_run_or_are_left_out_as_asked(
     config.write_text('missing = "skip"\n' + CONFIG, "utf-8")
     first, *_ = reports = list(train(config, folders))
     assert len(reports) == 8
-    assert "left out, because their folders are missing: FSS" in first.note
+    assert "left out, because their folders are missing: FSS" in first.message
 
 
 def test_a_run_says_that_its_own_figures_need_images_held_back(tree: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,12 +9,13 @@ import typer
 
 from napari_pisam.cli.messages import BadOptionError, bars, say
 from napari_pisam.cli.options import check_writable
+from napari_pisam.jobs import finish
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from napari_pisam.evaluate.report import ClickReport
-    from napari_pisam.evaluate.run import Progress
+    from napari_pisam.jobs import Progress
 
 SOURCES_FILE = "sources.toml"
 
@@ -82,12 +82,10 @@ def _watched(work: Generator[Progress, None, ClickReport]) -> ClickReport:
 
     text = TextColumn("{task.description}")
     columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with contextlib.closing(work), bars(*columns) as shown:
+    with bars(*columns) as shown:
         task = shown.add_task("", total=None)
-        while True:
-            try:
-                at = next(work)
-            except StopIteration as end:
-                report: ClickReport = end.value
-                return report
-            shown.update(task, completed=at.done, total=at.total or None, description=at.source)
+
+        def show(at: Progress) -> None:
+            shown.update(task, completed=at.done, total=at.total, description=at.message)
+
+        return finish(work, show)

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
+from napari_pisam.jobs import one_sentence
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress, ProgressColumn
@@ -49,20 +51,13 @@ def complain(sentence: str) -> None:
 
 def sentence_of(error: BaseException) -> str:
     """One line for any error: our own sentences as they are, others with what to do next."""
-    text = " ".join(str(error).split())
-    if type(error).__module__.startswith("napari_pisam") and text:
-        return text
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}."
-    if isinstance(error, MemoryError) or "out of memory" in text.lower():
-        return "The memory does not suffice: close other programs, or use a smaller model or image."
-    if isinstance(error, ImportError):
-        return f"A package cannot be imported ({text}): `pisam doctor` says what is missing."
-    if isinstance(error, ValueError) and text:
-        return text
-    kind = type(error).__name__
-    return f"This should not happen ({kind}: {text or 'no message'}): report it, with --debug."
+    kind, text = type(error).__name__, " ".join(str(error).split()) or "no message"
+    return one_sentence(
+        error,
+        memory="The memory does not suffice: "
+        "close other programs, or use a smaller model or image.",
+        otherwise=f"This should not happen ({kind}: {text}): report it, with --debug.",
+    )
 
 
 def bars(*columns: ProgressColumn, spoken: bool = True) -> Progress:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_pisam.cli.messages import EXIT_STOPPED, bars, complain, say
+from napari_pisam.jobs import finish
 
 if TYPE_CHECKING:
+    from napari_pisam.jobs import Progress
     from napari_pisam.zoo import ZooEntry
 
 app = typer.Typer(help="Which models there are; download one.", pretty_exceptions_enable=False)
@@ -73,18 +74,17 @@ def download(name: _Name) -> None:
         say(f"From {zoo.source_url(entry)}, licence {entry.licence}.")
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     work = zoo.download(entry)
-    with contextlib.closing(work), bars(*columns) as shown:
+    with bars(*columns) as shown:
         task = shown.add_task(entry.name, total=entry.size)
-        while True:
-            try:
-                done = next(work)
-            except StopIteration as end:
-                path = Path(end.value)
-                break
-            except KeyboardInterrupt:
-                complain("Stopped: the next download goes on from there.")
-                raise typer.Exit(EXIT_STOPPED) from None
-            shown.update(task, completed=done.done, total=done.total)
+
+        def show(at: Progress) -> None:
+            shown.update(task, completed=at.done, total=at.total)
+
+        try:
+            path = finish(work, show)
+        except KeyboardInterrupt:
+            complain("Stopped: the next download goes on from there.")
+            raise typer.Exit(EXIT_STOPPED) from None
     say(f"{entry.name} is at hand: {path}")
 
 

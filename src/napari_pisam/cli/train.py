@@ -17,8 +17,8 @@ from napari_pisam.cli.messages import BadOptionError, bars, complain, say
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from napari_pisam.jobs import Progress
     from napari_pisam.train.config import TrainConfig
-    from napari_pisam.train.loop import Progress
 
 NEEDED = "lightning_fabric"
 # As the room train calls it, which is not imported before something is trained.
@@ -118,9 +118,9 @@ def _watch(work: Generator[Progress, None, None]) -> None:
     with contextlib.closing(work), bars(*columns, spoken=_first_process()) as shown:
         task = shown.add_task("", total=None)
         for at in work:
-            words = "  ".join(f"{k} {v:.3f}" for k, v in at.losses.items() if "/" not in k)
-            shown.update(task, completed=at.step, total=at.steps, description=words)
-            figures = "  ".join(f"{k} {v:.3f}" for k, v in at.losses.items() if "/" in k)
-            told = "; ".join(part for part in (at.note, figures) if part)
+            words = "  ".join(f"{k} {v:.3f}" for k, v in at.figures.items() if "/" not in k)
+            shown.update(task, completed=at.done, total=at.total, description=words)
+            figures = "  ".join(f"{k} {v:.3f}" for k, v in at.figures.items() if "/" in k)
+            told = "; ".join(part for part in (at.message, figures) if part)
             if told and _first_process():
-                say(f"step {at.step}: {told}")
+                say(f"step {at.done}: {told}")

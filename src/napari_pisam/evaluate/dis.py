@@ -27,13 +27,14 @@ from napari_pisam.datasets.labelled import (
     present,
     read_label_map,
 )
-from napari_pisam.evaluate.run import Progress, chosen_sources
+from napari_pisam.evaluate.run import chosen_sources
 from napari_pisam.evaluate.subset import image_name
 from napari_pisam.evaluate.table import figure, markdown_table
 from napari_pisam.geometry import Window, rescaled
 from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
 from napari_pisam.images.read import read_image
 from napari_pisam.images.source import ArraySource
+from napari_pisam.jobs import Progress
 from napari_pisam.predict.predictor import Predictor, load_predictor
 from napari_pisam.prompts import Box, Prompt
 
@@ -174,7 +175,7 @@ def evaluate_dis(
     for name, own in pairs:
         measures = DisMeasures()
         for pair in own:
-            yield Progress(done, total, name, image_name(pair))
+            yield Progress(done, total, name)
             done += 1
             rgb8, truth = read_pair(pair)
             if truth.any():

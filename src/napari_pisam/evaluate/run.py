@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,18 +28,9 @@ from napari_pisam.evaluate.clicks import (
 from napari_pisam.evaluate.report import ClickReport, mean_of_sources, source_figures
 from napari_pisam.evaluate.subset import Targets, choose, image_name
 from napari_pisam.images.files import open_source
+from napari_pisam.jobs import Progress, yielding
 from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.predict.predictor import Predictor, load_predictor
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an evaluation is: objects done, of how many (0 while they are being chosen)."""
-
-    done: int
-    total: int
-    source: str
-    image: str = ""
 
 
 def evaluate(
@@ -56,8 +46,8 @@ def evaluate(
 
     sources_toml: `[[source]]` tables, as for training. data_root: what their folders are relative
     to. model: of the zoo, a weights file, or a predictor. only: names of sources; empty for all.
-    Yields progress; closing the generator cancels. Returns the report. Raises LabelledDataError,
-    ImageError and CheckpointError, one sentence each.
+    Yields how many objects are done and which source is measured; closing the generator cancels.
+    Returns the report. Raises LabelledDataError, ImageError and CheckpointError, one sentence each.
     """
     wanted = chosen_sources(sources_toml, only)
     predictor = load_predictor(model) if isinstance(model, (str, Path)) else model
@@ -89,7 +79,7 @@ def measure(
     """`evaluate` with everything at hand, and with any protocol."""
     chosen: list[tuple[SourceConfig, list[Targets]]] = []
     for source in sources:
-        yield Progress(0, 0, source.name)
+        yield Progress(0, None, source.name)
         chosen.append((source, _targets(source, data_root, protocol)))
     total = sum(len(t.objects) for _, targets in chosen for t in targets)
     asker, found = Asker(predictor), list[ObjectScores]()
@@ -98,7 +88,7 @@ def measure(
             for scores in _image_scores(asker, source, item, protocol):
                 if scores is not None:
                     found.append(scores)
-                yield Progress(len(found), total, source.name, image_name(item.pair))
+                yield Progress(len(found), total, source.name)
     return _report(predictor, sources, protocol, found)
 
 
@@ -128,14 +118,7 @@ def _image_scores(
         mask = labels[chosen.y0 : chosen.y1, chosen.x0 : chosen.x1] == chosen.id
         placed = PlacedMask(chosen.y0, chosen.x0, np.ascontiguousarray(mask))
         target = Target(source.name, name, chosen.id, placed, source.boundary)
-        stages = measure_object(asker, view, target, protocol)
-        while True:
-            try:
-                next(stages)
-            except StopIteration as end:
-                yield end.value
-                break
-            yield None
+        yield (yield from yielding(None, measure_object(asker, view, target, protocol)))
 
 
 def _report(

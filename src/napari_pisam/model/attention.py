@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_pisam.jobs import finish
 from napari_pisam.model.sam import Attention, Block, ImageEncoderViT, MLPBlock
 
 __all__ = ["accelerate_encoder", "encode", "encode_steps"]
@@ -52,13 +53,7 @@ def encode(encoder: ImageEncoderViT, pixels: Tensor) -> tuple[Tensor, Tensor]:
     Early features, channels last, are the output of the first block with global attention.
     Takes the package's encoder as well as an accelerated one. Spec section 1.
     """
-    steps = encode_steps(encoder, pixels)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            embedding, early = done.value
-            return embedding, early
+    return finish(encode_steps(encoder, pixels))
 
 
 def encode_steps(

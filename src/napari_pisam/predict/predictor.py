@@ -18,7 +18,7 @@ from napari_pisam.geometry import Window, square_window
 from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
 from napari_pisam.images.resample import window_input
 from napari_pisam.images.source import ImageError, ImageSource, as_source, best_level
-from napari_pisam.jobs import finish
+from napari_pisam.jobs import finish, within, yielding
 from napari_pisam.model.attention import accelerate_encoder, encode_steps
 from napari_pisam.model.encoders.lite import LiteEncoder
 from napari_pisam.model.layers import normalise
@@ -151,16 +151,8 @@ class Predictor:
             with torch.inference_mode():
                 embedding, early = self.model.encode(normalise(there))
             return embedding, early
-        steps = encode_steps(encoder, normalise(there))
-        while True:
-            # the mode is the thread's: it must not be left on while the generator is away
-            try:
-                with torch.inference_mode():
-                    next(steps)
-            except StopIteration as end:
-                embedding, early = end.value
-                return embedding, early
-            yield "block"
+        steps = within(torch.inference_mode, encode_steps(encoder, normalise(there)))
+        return (yield from yielding("block", steps))
 
     def _read(
         self,

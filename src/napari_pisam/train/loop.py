@@ -6,7 +6,6 @@ import dataclasses
 import os
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from napari_pisam.datasets.labelled import (
     split,
 )
 from napari_pisam.images.source import ImageError
+from napari_pisam.jobs import Progress
 from napari_pisam.model.config import config_of
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.model.policy import bf16_is_fast
@@ -46,18 +46,7 @@ from napari_pisam.train.states import (
 from napari_pisam.train.stopping import StopRequest
 from napari_pisam.train.validate import validation_iou
 
-__all__ = ["STATE", "WEIGHTS", "Progress", "Trainer"]
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """One report: the step just done, of how many, the losses, seconds a step, what was written."""
-
-    step: int
-    steps: int
-    losses: dict[str, float]
-    seconds: float
-    note: str = ""
+__all__ = ["STATE", "WEIGHTS", "Trainer"]
 
 
 def _fabric(config: TrainConfig, devices: int | str) -> Fabric:
@@ -189,7 +178,7 @@ class Trainer:
         )
 
     def run(self, *, resume: bool = False) -> Generator[Progress, None, None]:
-        """Train to the last step, yielding after each.
+        """Train to the last step, yielding after each: the losses, and what was written.
 
         resume: go on from the state in the folder. Closing the iterator writes the state first;
         Ctrl-C lets the step end, writes the state and raises KeyboardInterrupt. Raises ConfigError
@@ -234,7 +223,7 @@ class Trainer:
                 note = f"{note}; state written".lstrip("; ")
             self._log(losses, writer)
             now = time.monotonic()
-            yield Progress(self.done, self.config.steps, losses, now - begun, note)
+            yield Progress(self.done, self.config.steps, note, losses, now - begun)
             begun = now
             if stop.asked():
                 self.save()

@@ -8,12 +8,13 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_pisam.jobs import Progress
 from napari_pisam.train.config import ConfigError, TrainConfig, load_config
 from napari_pisam.train.initial import ANY_WEIGHTS
-from napari_pisam.train.loop import STATE, Progress, Trainer
+from napari_pisam.train.loop import STATE, Trainer
 from napari_pisam.zoo import ZOO
 
-__all__ = ["ConfigError", "Folders", "Progress", "train"]
+__all__ = ["ConfigError", "Folders", "train"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def train(
     if evaluate_only:
         begun = time.monotonic()
         figures = trainer.validate()
-        yield Progress(0, settings.steps, figures, time.monotonic() - begun, "validation")
+        took = time.monotonic() - begun
+        yield Progress(0, settings.steps, "validation", figures, took)
         return
     yield from trainer.run(resume=resume)

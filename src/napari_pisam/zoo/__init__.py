@@ -27,7 +27,7 @@ from napari_pisam.zoo.store import (
     source_url,
     weights_dir,
 )
-from napari_pisam.zoo.transfer import DownloadError, Patience, Progress
+from napari_pisam.zoo.transfer import DownloadError, Patience
 
 __all__ = [
     "CACHE_VARIABLE",
@@ -38,7 +38,6 @@ __all__ = [
     "DownloadError",
     "ModelNotFoundError",
     "Patience",
-    "Progress",
     "ZooEntry",
     "cache_dir",
     "download",

@@ -10,8 +10,9 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from napari_pisam.jobs import Progress, finish
 from napari_pisam.zoo.models import ZOO, ModelNotFoundError, ZooEntry, find
-from napari_pisam.zoo.transfer import DownloadError, Patience, Progress, fill
+from napari_pisam.zoo.transfer import DownloadError, Patience, fill
 
 MIRROR_VARIABLE = "PISAM_MIRROR"
 CACHE_VARIABLE = "PISAM_CACHE"
@@ -86,12 +87,7 @@ def resolve(name_or_path: str | Path) -> Path:
 
 def fetch(model: str | ZooEntry) -> Path:
     """Download a model if need be, without looking at the progress; see ``download``."""
-    work = download(model)
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return Path(end.value)
+    return finish(download(model))
 
 
 def download(

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from napari_pisam.jobs import Progress
+
 if TYPE_CHECKING:
     from requests import Response
 
@@ -33,14 +35,6 @@ class _Interrupted(Exception):  # noqa: N818 - it is no error before the patienc
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a download is: bytes done, and in all (None while nobody says)."""
-
-    done: int
-    total: int | None
-
-
-@dataclass(frozen=True)
 class Patience:
     """How long to wait for a server, seconds, and how often to try while nothing new comes."""
 
@@ -53,7 +47,7 @@ class Patience:
 def fill(
     part: Path, url: str, size: int | None, patience: Patience
 ) -> Generator[Progress, None, None]:
-    """Complete ``part`` with what lies at ``url``, from where it ends, yielding the progress.
+    """Complete ``part`` with what lies at ``url``, from where it ends, yielding bytes done.
 
     size: bytes that the whole file must have, None if unknown. Breaks are mended as long as each
     try brings something new. What came is kept whenever this ends early, except where the file

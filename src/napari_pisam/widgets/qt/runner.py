@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
+from napari_pisam.jobs import ended, finish_while, one_sentence
 from napari_pisam.session.answer import Answer
 from napari_pisam.session.plane import Ask
 
@@ -151,16 +152,11 @@ class Runner(QObject):
                 self._tell(self.answered, answer)
 
     def _steps(self, ask: Ask, engine: Answers) -> Answer | None:
-        steps = engine.answer(ask)
-        while not self._closing and self._is_wanted(ask.id):
-            try:
-                word = next(steps)
-            except StopIteration as done:
-                answer: Answer = done.value
-                return answer
-            self._tell(self.stage, ask.id, word)
-        steps.close()
-        return None
+        return finish_while(
+            lambda: not self._closing and self._is_wanted(ask.id),
+            engine.answer(ask),
+            lambda word: self._tell(self.stage, ask.id, word),
+        )
 
     def _tell(self, signal: Any, *values: object) -> None:
         if self._closing:
@@ -174,12 +170,12 @@ class Runner(QObject):
 
 def sentence_of(error: Exception) -> str:
     """What to tell the person about an error: its own first sentence, else what kind it is."""
-    lines = str(error).strip().splitlines()
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return "There is not enough memory for this model: choose a smaller one."
-    if not lines:
-        return f"The model could not answer ({type(error).__name__})."
-    return lines[0] if lines[0].endswith((".", "!", "?")) else f"{lines[0]}."
+    first = str(error).strip().partition("\n")[0]
+    return one_sentence(
+        error,
+        memory="There is not enough memory for this model: choose a smaller one.",
+        otherwise=ended(first or f"The model could not answer ({type(error).__name__})"),
+    )
 
 
 def _yield_to_the_window() -> None:
