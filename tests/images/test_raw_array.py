@@ -26,7 +26,7 @@ def test_it_reads_as_the_array(tmp_path: Path, data: st.DataObject) -> None:
     key = tuple(data.draw(st.integers(0, n - 1) | st.slices(n), label="key") for n in shape)
     path = tmp_path / "raw"
     path.write_bytes(b"head" + array.tobytes())
-    raw = RawArray(path, array.dtype, 4, shape)
+    raw = RawArray(path, array.dtype, 4, shape=shape)
     found = raw[key]
     raw.close()
     np.testing.assert_array_equal(found, array[key])
@@ -44,7 +44,7 @@ def test_rows_that_are_not_wanted_are_not_read(
     tmp_path: Path, key: tuple[slice, slice], most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "raw").write_bytes(bytes(1000 * 8000))
-    raw = RawArray(tmp_path / "raw", np.dtype("u1"), 0, (1000, 8000))
+    raw = RawArray(tmp_path / "raw", np.dtype("u1"), 0, shape=(1000, 8000))
     read: list[int] = []
     original = RawArray._read
 

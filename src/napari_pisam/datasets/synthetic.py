@@ -7,7 +7,6 @@ larger one it is cut from, and on every machine.
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,6 +23,7 @@ from napari_pisam.datasets.synthetic_cells import (
     texture,
 )
 from napari_pisam.geometry import Window
+from napari_pisam.images.lazy import Places, VirtualArray, as_slice
 
 _Axes = tuple[Floats, Floats]
 Kind = Literal["nuclei", "membranes", "cell labels", "nucleus labels"]
@@ -149,39 +149,23 @@ class SyntheticTissue:
             made.pixels[band, :, k] = np.clip(seen, 0, 65535)
 
 
-class TissueArray:
-    """A lazy array (h, w) of one channel or ground truth of a tissue, at every step-th pixel."""
+class TissueArray(VirtualArray):
+    """An array (h, w) of one channel or ground truth of a tissue, at every step-th pixel."""
 
     def __init__(self, tissue: SyntheticTissue, kind: Kind, step: int) -> None:
         self._tissue, self._kind = tissue, kind
         self._rows = range(step // 2 if step < tissue.height else 0, tissue.height, step)
         self._cols = range(step // 2 if step < tissue.width else 0, tissue.width, step)
-        self.shape = (len(self._rows), len(self._cols))
-        self.ndim, self.size = 2, len(self._rows) * len(self._cols)
-        self.dtype = np.dtype(np.uint32 if kind.endswith("labels") else np.uint16)
+        dtype = np.dtype(np.uint32 if kind.endswith("labels") else np.uint16)
+        super().__init__((len(self._rows), len(self._cols)), dtype)
 
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        parts = [p for p in (key if isinstance(key, tuple) else (key,)) if p is not Ellipsis]
-        parts += [slice(None)] * (2 - len(parts))
-        rows, cols = (
-            axis[part] if isinstance(part, slice) else axis[operator.index(part)]
-            for axis, part in zip((self._rows, self._cols), parts, strict=True)
-        )
-        made = self._tissue.remembered(
-            *(r if isinstance(r, range) else range(r, r + 1) for r in (rows, cols))
-        )
+    def _read_places(self, wanted: Places) -> NDArray[Any]:
+        rows, cols = self._rows[as_slice(wanted[0])], self._cols[as_slice(wanted[1])]
+        made = self._tissue.remembered(rows, cols)
         views: dict[Kind, NDArray[Any]] = {
             "nuclei": made.pixels[..., 0],
             "membranes": made.pixels[..., 1],
             "cell labels": made.cells,
             "nucleus labels": made.nuclei,
         }
-        across = slice(None) if isinstance(cols, range) else 0
-        down = slice(None) if isinstance(rows, range) else 0
-        return np.asarray(views[self._kind][down, across])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[...], dtype)
-
-    def __len__(self) -> int:
-        return self.shape[0]
+        return views[self._kind]

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from napari_pisam.export.atomic import replacing
 from napari_pisam.images import label_arrays
+from napari_pisam.images.file_image import LABELS_MARK
 from napari_pisam.images.label_arrays import SparseLabels
 from napari_pisam.images.lazy import LazyArray
 from napari_pisam.images.overviews import Overview, with_overviews
-from napari_pisam.images.stored import LABELS_MARK
 
 TILE = label_arrays.SIDE
 # What a TIFF with offsets of 32 bits can hold, some room for the rest of it left.

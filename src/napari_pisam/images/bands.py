@@ -10,13 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
-from napari_pisam.images.source import ImageError, ImageSource
+from napari_pisam.images.source import ImageError, ImageSource, Reopenable, stored_levels
 
 
 class BandSource:
-    """Several one-channel sources of one size as the channels of one image."""
+    """Several one-channel sources of one size as the channels of one image.
 
-    def __init__(self, sources: Sequence[ImageSource]) -> None:
+    spec: where all of them together are found again, if anywhere. Raises ImageError for sources of
+    several channels or sizes.
+    """
+
+    def __init__(self, sources: Sequence[ImageSource], *, spec: Reopenable | None = None) -> None:
         self._sources = tuple(sources)
         sizes = {(s.height, s.width) for s in self._sources}
         if len(sizes) != 1 or any(s.channels != 1 for s in self._sources):
@@ -29,9 +33,9 @@ class BandSource:
         side_by_side = zip(*(s.levels[:fewest] for s in self._sources), strict=True)
         alike = takewhile(lambda f: max(f) < 1.01 * min(f), side_by_side)
         self.levels = tuple(factors[0] for factors in alike)
-        stored = (getattr(s, "stored_levels", len(s.levels)) for s in self._sources)
+        stored = (stored_levels(s) for s in self._sources)
         self.stored_levels = min(*stored, len(self.levels))
-        self.rgb = False
+        self.rgb, self.spec = False, spec
 
     def read(self, window: Window) -> NDArray[Any]:
         """See ImageSource.read; a source without that level is read at full resolution's cost."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
-from napari_pisam.images.source import ImageSource
+from napari_pisam.images.source import ImageSource, stored_levels
 
 EXACT_PIXELS = 4_194_304
 SAMPLED_VALUES = 16_777_216
@@ -53,7 +53,7 @@ def _level_for_sampling(source: ImageSource, budget: int) -> int:
     if pixels <= budget:
         return 0
     wanted = min(COARSE_PIXELS, budget)
-    levels = source.levels[: getattr(source, "stored_levels", None)]
+    levels = source.levels[: stored_levels(source)]
     return max((i for i, f in enumerate(levels) if pixels / f**2 >= wanted), default=0)
 
 

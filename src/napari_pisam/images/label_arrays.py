@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pisam.images.lazy import places_of
+from napari_pisam.images.lazy import Places, VirtualArray, places_of
 from napari_pisam.images.overviews import LARGE_PIXELS, LARGE_SIDE, OVERVIEW_SIDE
 
 SIDE = 256
 """Of a tile, pixels."""
 
 
-class SparseLabels:
+class SparseLabels(VirtualArray):
     """Labels (..., H, W), zero where nothing was written, held in tiles of 256 x 256 pixels.
 
     shape: of any length from two on. dtype: an unsigned integer. It is read like a numpy array,
@@ -26,9 +26,7 @@ class SparseLabels:
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: Any = np.uint32) -> None:
-        self.shape = tuple(int(n) for n in shape)
-        self.ndim, self.size = len(self.shape), math.prod(self.shape)
-        self.dtype = np.dtype(dtype)
+        super().__init__(shape, np.dtype(dtype))
         self._tiles: dict[tuple[int, ...], NDArray[Any]] = {}
 
     @property
@@ -41,14 +39,13 @@ class SparseLabels:
         """Where something was written: the plane, and the row and column of the tile."""
         return frozenset(self._tiles)
 
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        wanted, kept = places_of(key, self.shape)
+    def _read_places(self, wanted: Places) -> NDArray[Any]:
         *planes, rows, cols = (np.array(places, np.int64) for places in wanted)
         out = np.zeros([len(places) for places in wanted], self.dtype)
         for spot in product(*(range(len(places)) for places in planes)):
             plane = tuple(int(places[i]) for places, i in zip(planes, spot, strict=True))
             out[spot] = self.at(rows, cols, plane)
-        return out[kept]
+        return out
 
     def __setitem__(self, key: Any, values: Any) -> None:
         wanted, _ = places_of(key, self.shape)
@@ -67,12 +64,6 @@ class SparseLabels:
                     continue
                 tile = self._tiles[(*plane, ty, tx)] = np.zeros((SIDE, SIDE), self.dtype)
             tile[y0 - ty * SIDE : y1 - ty * SIDE, x0 - tx * SIDE : x1 - tx * SIDE] = piece
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[...], dtype)
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
     def at(
         self, rows: NDArray[np.int64], cols: NDArray[np.int64], plane: tuple[int, ...] = ()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pisam.images.lazy import LazyArray, Places, as_slice, places_of
+from napari_pisam.images.lazy import DisplayArray, LazyArray, Places, as_slice
 
 # A plane beyond either of these is too much to show, or to look at from afar, as it is.
 LARGE_PIXELS = 8192 * 8192
@@ -26,8 +26,8 @@ BLOCK = 2048
 KEPT_BYTES = 128_000_000
 
 
-class Overview:
-    """A lazy array with a pixel for every few pixels of another, along two of its axes.
+class Overview(DisplayArray):
+    """An array with a pixel for every few pixels of another, along two of its axes.
 
     array: lazy, of any shape. factors: how many pixels become one, powers of two, along rows and
     columns. plane: which axes those are. nearest: take one pixel of them (for labels) in place of
@@ -35,9 +35,6 @@ class Overview:
     does not fill a pixel at the far edges is left out. Whole planes of the size of an overview
     are kept once they are made, up to 128 MB.
     """
-
-    # What tells it from a level of a file.
-    made = True
 
     def __init__(
         self,
@@ -53,21 +50,14 @@ class Overview:
         shape = [int(n) for n in array.shape]
         for axis, factor in zip(plane, factors, strict=True):
             shape[axis] //= factor
-        self.shape = tuple(shape)
-        self.ndim, self.size = len(shape), math.prod(shape)
-        self.dtype = np.dtype(array.dtype)
+        super().__init__(shape, np.dtype(array.dtype))
         self._kept: OrderedDict[Places, NDArray[Any]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        wanted, kept = places_of(key, self.shape)
-        return self._made(wanted)[kept]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[...], dtype)
-
-    def __len__(self) -> int:
-        return self.shape[0]
+    @property
+    def exact(self) -> None:
+        """No level of a file: what it is computed from is a level beside it."""
+        return None
 
     @property
     def outer_shape(self) -> tuple[int, ...]:
@@ -86,8 +76,8 @@ class Overview:
             )
         )
 
-    def _made(self, wanted: Places) -> NDArray[Any]:
-        """The pixels at some places of each axis."""
+    def _read_places(self, wanted: Places) -> NDArray[Any]:
+        """See VirtualArray; each plane is computed by itself."""
         out = np.empty([len(places) for places in wanted], self.dtype)
         if not out.size:
             return out

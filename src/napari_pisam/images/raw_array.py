@@ -12,32 +12,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pisam.images.lazy import Places, places_of
+from napari_pisam.images.lazy import Places, VirtualArray
 
 # Stretches of a file shorter than this are read in one go, wanted or not.
 SHORT = 4096
 
 
-class RawArray:
-    """A lazy array of a file's bytes from an offset on, its last axis the quickest.
+class RawArray(VirtualArray):
+    """The array of a file's bytes from an offset on, its last axis the quickest.
 
     Read by stretches and not mapped: of every 16th row only that row comes from the disk, and a
     file that is cut off while it is open is an EOFError and not the end of the process.
     """
 
-    def __init__(self, path: Path, dtype: np.dtype[Any], offset: int, shape: tuple[int, ...]):
-        self.shape, self.dtype, self._offset = tuple(int(n) for n in shape), dtype, offset
+    def __init__(
+        self, path: Path, dtype: np.dtype[Any], offset: int, *, shape: tuple[int, ...]
+    ) -> None:
+        super().__init__(shape, dtype)
+        self._offset = offset
         self._file = io.FileIO(path)
         self._lock = threading.Lock()
         sizes = [dtype.itemsize * math.prod(self.shape[a + 1 :]) for a in range(len(self.shape))]
         self._sizes = tuple(sizes)
 
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        wanted, kept = places_of(key, self.shape)
+    def _read_places(self, wanted: Places) -> NDArray[Any]:
         out = np.empty([len(places) for places in wanted], self.dtype)
         if out.size:
             self._fill(out, wanted)
-        return out[kept]
+        return out
 
     def close(self) -> None:
         """Close the file."""

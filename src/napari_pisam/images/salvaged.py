@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pisam.images.lazy import LazyArray, Places, as_slice, places_of
+from napari_pisam.images.lazy import DisplayArray, LazyArray, Places, slices_of
 from napari_pisam.images.source import ImageError
 
 # What cannot be read is looked for down to pieces of this length; the sides of tiles are multiples
@@ -17,34 +16,30 @@ from napari_pisam.images.source import ImageError
 PIECE = 64
 
 
-class SalvagedArray:
-    """A lazy array that has zeros where the file is damaged, in place of an error at each repaint.
+class SalvagedArray(DisplayArray):
+    """An array that has zeros where the file is damaged, in place of an error at each repaint.
 
-    exact: the array that raises ImageError there; masks are made from it. tell: is told the
-    sentence, each time.
+    exact: the array that raises ImageError there; masks are made from it. report: is called with
+    the error's sentence, each time.
     """
 
-    def __init__(self, exact: LazyArray, tell: Callable[[str], None]) -> None:
-        self.exact, self._tell = exact, tell
-        self.shape = tuple(int(n) for n in exact.shape)
-        self.ndim, self.size = len(self.shape), math.prod(self.shape)
-        self.dtype = np.dtype(exact.dtype)
+    def __init__(self, exact: LazyArray, report: Callable[[str], None]) -> None:
+        super().__init__(exact.shape, np.dtype(exact.dtype))
+        self._exact, self._report = exact, report
 
-    def __getitem__(self, key: Any) -> NDArray[Any]:
+    @property
+    def exact(self) -> LazyArray:
+        """The array that raises ImageError where the file is damaged."""
+        return self._exact
+
+    def _read_places(self, wanted: Places) -> NDArray[Any]:
         try:
-            return np.asarray(self.exact[key])
+            return np.asarray(self._exact[slices_of(wanted)])
         except ImageError as error:
-            self._tell(str(error))
-        wanted, kept = places_of(key, self.shape)
+            self._report(str(error))
         out = np.zeros([len(places) for places in wanted], self.dtype)
         self._salvage(out, wanted)
-        return out[kept]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[...], dtype)
-
-    def __len__(self) -> int:
-        return self.shape[0]
+        return out
 
     def _salvage(self, out: NDArray[Any], wanted: Places) -> None:
         """Read halves of what did not read as a whole, and halves of those."""
@@ -56,7 +51,7 @@ class SalvagedArray:
             half = (*wanted[:axis], wanted[axis][part], *wanted[axis + 1 :])
             place = out[(*(slice(None),) * axis, part)]
             try:
-                place[...] = self.exact[tuple(as_slice(places) for places in half)]
+                place[...] = self._exact[slices_of(half)]
             except ImageError:
                 self._salvage(place, half)
 

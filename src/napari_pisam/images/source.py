@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Protocol, overload, runtime_checkable
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
-from napari_pisam.images.lazy import LazyArray, exact_levels, index_parts
+from napari_pisam.images.lazy import LazyArray, Places, VirtualArray, as_slice, exact_levels
 from napari_pisam.images.overviews import with_overviews
 
 # A level counts as fine enough when it is coarser than wanted by no more than this.
@@ -68,6 +69,32 @@ class ImageSource(Protocol):
         ...
 
 
+class Reopenable(Protocol):
+    """Where a source is found again, also by another process: it can be pickled."""
+
+    def open(self) -> ImageSource:
+        """The source, opened anew."""
+        ...
+
+
+@runtime_checkable
+class DescribedSource(ImageSource, Protocol):
+    """An ImageSource that says where its pixels come from, as the sources of this package do."""
+
+    @property
+    def stored_levels(self) -> int:
+        """How many of the levels need no making, the first ones."""
+
+    @property
+    def spec(self) -> Reopenable | None:
+        """Where it is found again; None for arrays in memory."""
+
+
+def stored_levels(source: ImageSource) -> int:
+    """How many of the levels need no making: all of them unless the source says otherwise."""
+    return source.stored_levels if isinstance(source, DescribedSource) else len(source.levels)
+
+
 def _factor(full: int, reduced: int) -> float:
     """Pixels of level 0 per pixel of a level: the whole number that explains both sizes, if any."""
     whole = round(full / reduced)
@@ -89,10 +116,16 @@ class PyramidSource:
     Where the coarsest is large, coarser ones are made of it when they are read, so that a window
     of any size is read in bounded memory. rgb: None takes 3 or 4 channels of uint8 for RGB(A);
     True also those of another dtype; False keeps four channels as four. Raises ImageError for
-    shapes or dtypes that are no image.
+    shapes or dtypes that are no image. spec: where the arrays are found again, if anywhere.
     """
 
-    def __init__(self, levels: Sequence[LazyArray], *, rgb: bool | None = None) -> None:
+    def __init__(
+        self,
+        levels: Sequence[LazyArray],
+        *,
+        rgb: bool | None = None,
+        spec: Reopenable | None = None,
+    ) -> None:
         if not len(levels):
             raise ImageError("The image has no pyramid level: give at least one array.")
         self._arrays = tuple(exact_levels(levels))
@@ -104,7 +137,7 @@ class PyramidSource:
         self._height, self._width = shape[:2]
         self._channels = 3 if self._rgb else stored
         self._check_levels()
-        self._stored = len(self._arrays)
+        self._stored, self._spec = len(self._arrays), spec
         self._arrays = with_overviews(self._arrays)
         self._factors = tuple(
             (_factor(self._height, int(a.shape[0])), _factor(self._width, int(a.shape[1])))
@@ -150,6 +183,11 @@ class PyramidSource:
     def stored_levels(self) -> int:
         """How many of the levels need no making."""
         return self._stored
+
+    @property
+    def spec(self) -> Reopenable | None:
+        """Where it is found again; None for arrays in memory."""
+        return self._spec
 
     @property
     def rgb(self) -> bool:
@@ -211,35 +249,25 @@ def _decide_rgb(rgb: bool | None, channels: int, dtype: np.dtype[Any]) -> bool:
     return rgb
 
 
-class _Plane:
-    """A lazy array with some axes fixed and the channel axis, if any, moved to the end.
+class _Plane(VirtualArray):
+    """An array with some axes fixed and the channel axis, if any, moved to the end.
 
-    It is sliced like a numpy array, with integers, slices and ellipses; each read loads only
-    what it asks for.
+    Each read loads only what it asks for.
     """
 
     def __init__(
         self, array: LazyArray, index: tuple[int | slice, ...], order: tuple[int, ...]
     ) -> None:
+        super().__init__((array.shape[axis] for axis in order), array.dtype)
         self._array, self._index, self._order = array, index, order
-        self.shape = tuple(int(array.shape[axis]) for axis in order)
-        self.ndim, self.size = len(order), math.prod(self.shape)
-        self.dtype = array.dtype
 
-    def __getitem__(self, key: Any) -> NDArray[Any]:
+    def _read_places(self, wanted: Places) -> NDArray[Any]:
         full = list(self._index)
-        for axis, part in zip(self._order, index_parts(key, self.ndim), strict=True):
-            full[axis] = part
-        order = [axis for axis in self._order if isinstance(full[axis], slice)]
-        kept = sorted(order)
+        for axis, places in zip(self._order, wanted, strict=True):
+            full[axis] = as_slice(places)
+        kept = sorted(self._order)
         pixels = np.asarray(self._array[tuple(full)])
-        return pixels.transpose([kept.index(axis) for axis in order])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[...], dtype)
-
-    def __len__(self) -> int:
-        return self.shape[0]
+        return pixels.transpose([kept.index(axis) for axis in self._order])
 
 
 @overload
@@ -304,13 +332,13 @@ def as_source(image: Any, *, rgb: bool | None = None) -> ImageSource:
     """
     if isinstance(image, ImageSource):
         return image
-    if isinstance(image, (str, bytes)) or hasattr(image, "__fspath__"):
+    if isinstance(image, (str, bytes, os.PathLike)):
         raise ImageError(
             f"{image!r} is a path: open it with napari_pisam.images.files.open_source."
         )
-    if isinstance(image, Sequence) and len(image) and hasattr(image[0], "shape"):
+    if isinstance(image, Sequence) and len(image) and isinstance(image[0], LazyArray):
         return PyramidSource(image, rgb=rgb)
-    known = hasattr(image, "shape") and isinstance(getattr(image, "dtype", None), (np.dtype, type))
+    known = isinstance(image, LazyArray) and isinstance(image.dtype, (np.dtype, type))
     return ArraySource(image if known else _as_array(image), rgb=rgb)
 
 

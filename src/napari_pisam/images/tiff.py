@@ -12,18 +12,18 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from napari_pisam.images.lazy import LazyArray
-from napari_pisam.images.raw_array import RawArray
-from napari_pisam.images.source import ImageError
-from napari_pisam.images.stored import (
+from napari_pisam.images.file_image import (
     LABELS_MARK,
     READ_FAILURES,
-    StoredArray,
-    StoredChannel,
-    StoredImage,
+    FileArray,
+    FileChannel,
+    FileImage,
     cannot_open,
     without_single_axes,
 )
+from napari_pisam.images.lazy import LazyArray
+from napari_pisam.images.raw_array import RawArray
+from napari_pisam.images.source import ImageError
 from napari_pisam.images.tiff_metadata import (
     Calibration,
     channels_of_imagej,
@@ -50,7 +50,7 @@ def is_tiff(path: str | Path) -> bool:
         return False
 
 
-def open_tiff(path: str | Path) -> tuple[StoredImage, ...]:
+def open_tiff(path: str | Path) -> tuple[FileImage, ...]:
     """The images of a TIFF file, each with all its pyramid levels; nothing is loaded.
 
     A slide scanner's photographs of the glass are left out. Raises ImageError when the file
@@ -72,7 +72,7 @@ def open_tiff(path: str | Path) -> tuple[StoredImage, ...]:
 
 def _stored(
     file: tifffile.TiffFile, path: Path, series: tifffile.TiffPageSeries, number: int
-) -> StoredImage:
+) -> FileImage:
     axes = series.axes.lower()
     page = series.keyframe
     samples = int(series.shape[axes.index("s")]) if "s" in axes else 1
@@ -81,11 +81,11 @@ def _stored(
         # Samples that are not colours are channels, unless the file has those as well.
         axes = axes.replace("s", "c" if "c" not in axes else "q")
     levels = [i for i, level in enumerate(series.levels) if level.axes == series.axes]
-    _tell_missing(path, series)
+    _warn_of_missing_planes(path, series)
     calibration, channels = _metadata(file, series, number)
     if not channels and page.colormap is not None:
         channels = (_palette(page.colormap),)
-    image = StoredImage(
+    image = FileImage(
         name=_name(path, series, alone=len(file.series) == 1),
         levels=tuple(_open_level(file, path, series, i) for i in levels),
         axes=axes,
@@ -105,13 +105,13 @@ def _open_level(
     level = series.levels[number]
     if level.dataoffset is not None:
         dtype = np.dtype(file.byteorder + level.dtype.char)
-        raw = RawArray(path, dtype, level.dataoffset, level.shape)
-        return StoredArray(raw, path.name, raw.close)
+        raw = RawArray(path, dtype, level.dataoffset, shape=level.shape)
+        return FileArray(raw, path.name, raw.close)
     import zarr
 
     store = series.aszarr(level=number)
     array: Any = zarr.open(store, mode="r")
-    return StoredArray(array, path.name, store.close)
+    return FileArray(array, path.name, store.close)
 
 
 def _name(path: Path, series: tifffile.TiffPageSeries, *, alone: bool) -> str:
@@ -120,14 +120,16 @@ def _name(path: Path, series: tifffile.TiffPageSeries, *, alone: bool) -> str:
     return f"{stem} {series.name}" if series.kind == "ome" and not alone else stem
 
 
-def _tell_missing(path: Path, series: tifffile.TiffPageSeries) -> None:
+def _warn_of_missing_planes(path: Path, series: tifffile.TiffPageSeries) -> None:
     """Warn of planes of an OME image that lie in other files, which are not there."""
-    pages = getattr(series, "_pages", ())
-    missing = sum(page is None for page in pages)
+    if series.dataoffset is not None:
+        # They lie in one stretch of this file.
+        return
+    missing = sum(page is None for page in series)
     if missing:
         warnings.warn(
-            f"{missing} of {len(pages)} planes of {path.name} lie in files that are not beside it, "
-            "and are black: put the files there and open it again.",
+            f"{missing} of {len(series)} planes of {path.name} lie in files that are not beside "
+            "it, and are black: put the files there and open it again.",
             stacklevel=2,
         )
 
@@ -138,7 +140,7 @@ def _is_labels(page: Any) -> bool:
 
 def _metadata(
     file: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int
-) -> tuple[Calibration, tuple[StoredChannel, ...]]:
+) -> tuple[Calibration, tuple[FileChannel, ...]]:
     ome = file.ome_metadata if series.kind == "ome" else None
     if ome:
         return channels_of_ome(ome, number)
@@ -148,15 +150,15 @@ def _metadata(
     return resolution_calibration(series), ()
 
 
-def _palette(colormap: NDArray[np.uint16]) -> StoredChannel:
+def _palette(colormap: NDArray[np.uint16]) -> FileChannel:
     table = np.asarray(colormap, np.float64).T / 65535
-    return StoredChannel(lut=table, limits=(0.0, float(len(table) - 1)))
+    return FileChannel(lut=table, limits=(0.0, float(len(table) - 1)))
 
 
 def _one_each(
-    channels: Sequence[StoredChannel], axes: str, shape: Sequence[int]
-) -> tuple[StoredChannel, ...]:
+    channels: Sequence[FileChannel], axes: str, shape: Sequence[int]
+) -> tuple[FileChannel, ...]:
     """Exactly as many channels as the image has."""
     count = int(shape[axes.index("c")]) if "c" in axes else 1
-    blank = [StoredChannel()] * max(0, count - len(channels))
+    blank = [FileChannel()] * max(0, count - len(channels))
     return (*channels[:count], *blank)

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import tifffile
 
-from napari_pisam.images.stored import StoredChannel
+from napari_pisam.images.file_image import FileChannel
 
 UNITS = {
     "µm": "micrometer",
@@ -66,7 +66,7 @@ def calibration(sizes: Mapping[str, tuple[float | str | None, str | None]]) -> C
     return Calibration(scales, units)
 
 
-def channels_of_ome(xml: str, number: int) -> tuple[Calibration, tuple[StoredChannel, ...]]:
+def channels_of_ome(xml: str, number: int) -> tuple[Calibration, tuple[FileChannel, ...]]:
     """Pixel size and channels of one image of OME-XML; nothing when the XML is broken."""
     try:
         root = ElementTree.fromstring(xml)
@@ -82,7 +82,7 @@ def channels_of_ome(xml: str, number: int) -> tuple[Calibration, tuple[StoredCha
     }
     sizes["t"] = (found.get("TimeIncrement"), found.get("TimeIncrementUnit", "s"))
     channels = tuple(
-        StoredChannel(name=channel.get("Name"), color=_ome_color(channel.get("Color")))
+        FileChannel(name=channel.get("Name"), color=_ome_color(channel.get("Color")))
         for channel in found.findall("./{*}Channel")
     )
     return calibration(sizes), channels
@@ -99,7 +99,7 @@ def _ome_color(text: str | None) -> tuple[float, float, float] | None:
 
 def channels_of_imagej(
     metadata: Mapping[str, Any], page: Any
-) -> tuple[Calibration, tuple[StoredChannel, ...]]:
+) -> tuple[Calibration, tuple[FileChannel, ...]]:
     """Pixel size, lookup tables and display ranges of an ImageJ hyperstack."""
     unit = metadata.get("unit")
     x, y = (1 / r if r else None for r in page.resolution)
@@ -115,7 +115,7 @@ def channels_of_imagej(
         limits = [(metadata["min"], metadata["max"])]
     luts = metadata.get("LUTs") or []
     channels = tuple(
-        StoredChannel(lut=_lut(luts, i), limits=_limits(limits, i))
+        FileChannel(lut=_lut(luts, i), limits=_limits(limits, i))
         for i in range(max(len(limits), len(luts)))
     )
     return calibration(sizes), channels

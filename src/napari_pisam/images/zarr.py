@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import zarr
 
-from napari_pisam.images.source import ImageError
-from napari_pisam.images.stored import (
+from napari_pisam.images.file_image import (
     READ_FAILURES,
-    StoredArray,
-    StoredChannel,
-    StoredImage,
+    FileArray,
+    FileChannel,
+    FileImage,
     cannot_open,
     without_single_axes,
 )
+from napari_pisam.images.source import ImageError
 
 MARKERS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 # The axes of NGFF before 0.3, which did not name them.
@@ -31,7 +31,7 @@ def is_zarr(path: str | Path) -> bool:
     return any((Path(path) / marker).is_file() for marker in MARKERS)
 
 
-def open_zarr(path: str | Path) -> tuple[StoredImage, ...]:
+def open_zarr(path: str | Path) -> tuple[FileImage, ...]:
     """The images of an OME-Zarr folder, its labels behind them; nothing is loaded.
 
     A plain Zarr array is one image without calibration, its last two axes rows and columns.
@@ -62,7 +62,7 @@ def _ome(group: zarr.Group) -> Mapping[str, Any]:
     return found
 
 
-def _plain(array: Any, name: str) -> StoredImage:
+def _plain(array: Any, name: str) -> FileImage:
     ndim = len(array.shape)
     if ndim < 2:
         raise ImageError(f"{name} has {ndim} axis and is no image.")
@@ -70,9 +70,9 @@ def _plain(array: Any, name: str) -> StoredImage:
     axes = axes.replace("c", "c" if ndim > 3 else "z")
     if ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8:
         axes = "yxs"
-    image = StoredImage(
+    image = FileImage(
         name=_stem(name),
-        levels=(StoredArray(array, name),),
+        levels=(FileArray(array, name),),
         axes=axes,
         scale=(1.0,) * ndim,
         translate=(0.0,) * ndim,
@@ -82,11 +82,11 @@ def _plain(array: Any, name: str) -> StoredImage:
     return without_single_axes(image)
 
 
-def _blank_channels(axes: str, shape: Sequence[int]) -> tuple[StoredChannel, ...]:
-    return (StoredChannel(),) * (int(shape[axes.index("c")]) if "c" in axes else 1)
+def _blank_channels(axes: str, shape: Sequence[int]) -> tuple[FileChannel, ...]:
+    return (FileChannel(),) * (int(shape[axes.index("c")]) if "c" in axes else 1)
 
 
-def _images(group: zarr.Group, name: str) -> tuple[StoredImage, ...]:
+def _images(group: zarr.Group, name: str) -> tuple[FileImage, ...]:
     ome = _ome(group)
     if "multiscales" in ome:
         return (_multiscale(group, name), *_labels(group))
@@ -124,7 +124,7 @@ def _one_of(plate: Any) -> str:
         return ""
 
 
-def _labels(group: zarr.Group) -> tuple[StoredImage, ...]:
+def _labels(group: zarr.Group) -> tuple[FileImage, ...]:
     """The label images that an image has beside it; damaged ones are told and left out."""
     if "labels" not in set(group.group_keys()):
         return ()
@@ -138,7 +138,7 @@ def _labels(group: zarr.Group) -> tuple[StoredImage, ...]:
     return tuple(found)
 
 
-def _listed_labels(group: zarr.Group) -> tuple[StoredImage, ...]:
+def _listed_labels(group: zarr.Group) -> tuple[FileImage, ...]:
     return tuple(_multiscale(_child(group, key), key, labels=True) for key in _listed(group))
 
 
@@ -147,7 +147,7 @@ def _listed(group: zarr.Group) -> list[str]:
     return [str(key) for key in _ome(group).get("labels") or sorted(group.group_keys())]
 
 
-def _multiscale(group: zarr.Group, name: str, *, labels: bool = False) -> StoredImage:
+def _multiscale(group: zarr.Group, name: str, *, labels: bool = False) -> FileImage:
     ome = _ome(group)
     described = ome["multiscales"][0]
     arrays: list[Any] = [group[str(dataset["path"])] for dataset in described["datasets"]]
@@ -158,9 +158,9 @@ def _multiscale(group: zarr.Group, name: str, *, labels: bool = False) -> Stored
     scale, translate = _transform(described, len(shape))
     integral = np.dtype(arrays[0].dtype).kind in "iu"
     about = ome.get("image-label")
-    image = StoredImage(
+    image = FileImage(
         name=name,
-        levels=tuple(StoredArray(array, name) for array in arrays),
+        levels=tuple(FileArray(array, name) for array in arrays),
         axes=axes,
         scale=scale,
         translate=translate,
@@ -227,14 +227,14 @@ def _transform(
 
 def _channels(
     omero: Mapping[str, Any] | None, axes: str, shape: Sequence[int]
-) -> tuple[StoredChannel, ...]:
+) -> tuple[FileChannel, ...]:
     """Names, colours and contrast from the "omero" block, as many as there are channels."""
     blank = _blank_channels(axes, shape)
     listed = list((omero or {}).get("channels") or ())[: len(blank)]
     return (*(_channel(entry) for entry in listed), *blank[len(listed) :])
 
 
-def _channel(entry: Mapping[str, Any]) -> StoredChannel:
+def _channel(entry: Mapping[str, Any]) -> FileChannel:
     window = entry.get("window") or {}
     low, high = window.get("start"), window.get("end")
     limits = None
@@ -246,7 +246,7 @@ def _channel(entry: Mapping[str, Any]) -> StoredChannel:
         color = (red, green, blue)
     except ValueError:
         color = None
-    return StoredChannel(
+    return FileChannel(
         name=entry.get("label"),
         color=color,
         limits=limits,

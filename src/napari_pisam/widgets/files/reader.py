@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_pisam.images.lazy import Places, VirtualArray, slices_of
 from napari_pisam.images.overviews import Overview, with_overviews
 from napari_pisam.images.salvaged import SalvagedArray
 from napari_pisam.images.source import ImageError, plane_of
 
 if TYPE_CHECKING:
+    from napari_pisam.images.file_image import FileChannel, FileImage
     from napari_pisam.images.lazy import LazyArray
-    from napari_pisam.images.stored import StoredChannel, StoredImage
 
 LayerData = tuple[Any, dict[str, Any], str]
 ReadFunction = Callable[[str | Sequence[str]], list[LayerData]]
@@ -67,13 +68,13 @@ def read_file(path: str | Sequence[str]) -> list[LayerData]:
 
 
 class _File:
-    """Makes the layers of one file, and tells once that it is damaged."""
+    """Makes the layers of one file, and warns once when it is damaged."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._damaged = False
 
-    def image(self, image: StoredImage) -> list[LayerData]:
+    def image(self, image: FileImage) -> list[LayerData]:
         """A layer, or one for each channel."""
         if image.rgb:
             levels = plane_of(list(image.levels), (), channel_axis=image.axes.index("s"))
@@ -100,16 +101,15 @@ class _File:
             )
         return found
 
-    def labels(self, image: StoredImage) -> list[LayerData]:
+    def labels(self, image: FileImage) -> list[LayerData]:
         """A labels layer, which can be painted on unless it is large."""
         levels = list(image.levels)
         if math.prod(levels[0].shape) <= EDITABLE_PIXELS:
-            whole = SalvagedArray(levels[0], self._tell)
-            levels = [np.array(whole)]
+            levels = [np.asarray(SalvagedArray(levels[0], self._warn))]
         known = {"colormap": _label_colormap(image), "features": _label_features(image)}
         return [(*self._layer(image, levels, **known)[:2], "labels")]
 
-    def _layer(self, image: StoredImage, levels: Sequence[LazyArray], **shown: Any) -> LayerData:
+    def _layer(self, image: FileImage, levels: Sequence[LazyArray], **shown: Any) -> LayerData:
         """One layer: pixels, place in the world, and how it is shown (None: left out)."""
         # A channel's own layer has no channel axis; samples are no axis of napari's.
         kept = [i for i, axis in enumerate(image.axes) if axis not in "cs"]
@@ -133,7 +133,7 @@ class _File:
         first = levels[0]
         if isinstance(first, np.ndarray) and len(levels) == 1 and not isinstance(first, np.memmap):
             return first
-        shown = [SalvagedArray(level, self._tell) for level in levels]
+        shown = [SalvagedArray(level, self._warn) for level in levels]
         if len(shown) == 1 and shown[0].size * shown[0].dtype.itemsize <= LOADED_BYTES:
             loaded = np.asarray(shown[0])
             return shown[0] if self._damaged else loaded
@@ -142,17 +142,17 @@ class _File:
             return all_levels[0]
         last = all_levels[-1]
         if isinstance(last, Overview):
-            _make(last)
+            _compute(last)
         return list(all_levels)
 
-    def _contrasts(self, image: StoredImage) -> list[tuple[float, float]]:
+    def _contrasts(self, image: FileImage) -> list[tuple[float, float]]:
         """The file's contrast limits; where it has none, percentiles of the middle plane."""
         limits = [channel.limits for channel in image.channels]
         if all(pair is not None for pair in limits):
             return [pair for pair in limits if pair is not None]
         return [pair or other for pair, other in zip(limits, self._measured(image), strict=True)]
 
-    def _measured(self, image: StoredImage) -> list[tuple[float, float]]:
+    def _measured(self, image: FileImage) -> list[tuple[float, float]]:
         """Percentiles of the middle plane, one pair for each channel."""
         from napari_pisam.images.intensity import intensity_window
 
@@ -160,12 +160,12 @@ class _File:
         try:
             window = intensity_window(image.plane(middle))
         except ImageError as error:
-            self._tell(str(error))
-            black = tuple(_Black(SalvagedArray(level, self._tell)) for level in image.levels)
+            self._warn(str(error))
+            black = tuple(_Blackened(SalvagedArray(level, self._warn)) for level in image.levels)
             window = intensity_window(replace(image, levels=black).plane(middle))
         return list(zip(window.low, window.high, strict=True))
 
-    def _tell(self, sentence: str) -> None:
+    def _warn(self, sentence: str) -> None:
         from napari.utils.notifications import show_warning
 
         if not self._damaged:
@@ -173,18 +173,19 @@ class _File:
             show_warning(f"{sentence} It is shown black.")
 
 
-class _Black:
-    """A shown array that does not say so: its zeros count as pixels."""
+class _Blackened(VirtualArray):
+    """A salvaged array as one to compute from: its zeros count as pixels."""
 
-    def __init__(self, shown: SalvagedArray) -> None:
-        self._shown, self.shape, self.dtype = shown, shown.shape, shown.dtype
+    def __init__(self, salvaged: SalvagedArray) -> None:
+        super().__init__(salvaged.shape, salvaged.dtype)
+        self._salvaged = salvaged
 
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        return self._shown[key]
+    def _read_places(self, wanted: Places) -> NDArray[Any]:
+        return self._salvaged[slices_of(wanted)]
 
 
-def _make(overview: Overview) -> None:
-    """Make an overview now, of the middle of a stack, with a bar in napari's activity dock."""
+def _compute(overview: Overview) -> None:
+    """Compute an overview now, of the middle of a stack, with a bar in napari's activity dock."""
     from napari.utils import progress
 
     steps = overview.steps([n // 2 for n in overview.outer_shape])
@@ -205,7 +206,7 @@ def _known_unit(name: str) -> str:
     return name
 
 
-def _colormap(channel: StoredChannel) -> Any:
+def _colormap(channel: FileChannel) -> Any:
     """The colours a file gives a channel; None when it gives none."""
     from napari.utils import Colormap
 
@@ -223,7 +224,7 @@ def _default_color(i: int, count: int) -> str:
     return PAIR[i] if count == len(PAIR) else MANY[i % len(MANY)]
 
 
-def _label_colormap(image: StoredImage) -> Any:
+def _label_colormap(image: FileImage) -> Any:
     """The colours that a file gives its labels; None when it gives none."""
     from napari.utils import DirectLabelColormap
 
@@ -235,7 +236,7 @@ def _label_colormap(image: StoredImage) -> Any:
     return DirectLabelColormap(color_dict=colors)
 
 
-def _label_features(image: StoredImage) -> dict[str, list[Any]] | None:
+def _label_features(image: FileImage) -> dict[str, list[Any]] | None:
     """What a file says of its labels, a row each; None when it says nothing."""
     if not image.label_properties:
         return None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -19,27 +19,37 @@ MICROMETRES = 0.25
 
 def cell() -> list[LayerData]:
     """A cell in a light microscope: 660 x 550, gray."""
-    return [_real("cell", "cell")]
+    from skimage import data
+
+    return [_layer(data.cell, "cell")]
 
 
 def coins() -> list[LayerData]:
     """Greek coins from Pompeii: 303 x 384, gray."""
-    return [_real("coins", "coins")]
+    from skimage import data
+
+    return [_layer(data.coins, "coins")]
 
 
 def immunohistochemistry() -> list[LayerData]:
     """Colonic glands, immunostained: 512 x 512, RGB."""
-    return [_real("immunohistochemistry", "glands")]
+    from skimage import data
+
+    return [_layer(data.immunohistochemistry, "glands")]
 
 
 def retina() -> list[LayerData]:
     """A retina with its vessels: 1411 x 1411, RGB."""
-    return [_real("retina", "retina")]
+    from skimage import data
+
+    return [_layer(data.retina, "retina")]
 
 
 def galaxies() -> list[LayerData]:
     """The Hubble extreme deep field: 872 x 1000, RGB."""
-    return [_real("hubble_deep_field", "galaxies")]
+    from skimage import data
+
+    return [_layer(data.hubble_deep_field, "galaxies")]
 
 
 def synthetic_tissue() -> list[LayerData]:
@@ -107,9 +117,7 @@ def _tissue_layers(arrays: dict[str, Any], *, multiscale: bool) -> list[LayerDat
     ]
 
 
-def _real(function: str, name: str) -> LayerData:
-    """An image of scikit-image's package, which lies on disk: nothing is downloaded."""
-    from skimage import data
-
-    picture: NDArray[Any] = np.asarray(getattr(data, function)())
-    return picture, {"name": name, "rgb": picture.ndim == 3}, "image"
+def _layer(shipped: Callable[[], NDArray[Any]], name: str) -> LayerData:
+    """An image that scikit-image ships, as a layer; nothing is downloaded."""
+    pixels = shipped()
+    return pixels, {"name": name, "rgb": pixels.ndim == 3}, "image"

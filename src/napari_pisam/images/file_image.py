@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import struct
 import weakref
 import zlib
@@ -13,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pisam.images.lazy import LazyArray
-from napari_pisam.images.source import ImageError, PyramidSource, plane_of
+from napari_pisam.images.lazy import LazyArray, Places, VirtualArray, slices_of
+from napari_pisam.images.source import ImageError, PyramidSource, Reopenable, plane_of
 
 # What the format libraries raise on files that are cut off, corrupt or not what they claim.
 READ_FAILURES: tuple[type[Exception], ...] = (
@@ -36,8 +35,12 @@ PLANAR = frozenset("yxcs")
 LABELS_MARK = "napari-pisam labels"
 
 
+Describe = Callable[[Mapping[str, int], int | None], Reopenable]
+"""Where a plane (its index on each axis of a stack), or one channel of it, is found again."""
+
+
 @dataclass(frozen=True, eq=False)
-class StoredChannel:
+class FileChannel:
     """What a file says of one channel.
 
     color: red, green, blue in 0..1. lut: (n, 3) in 0..1, black to white, for a channel that has a
@@ -52,7 +55,7 @@ class StoredChannel:
 
 
 @dataclass(frozen=True, eq=False)
-class StoredImage:
+class FileImage:
     """One image of a file, nothing of it loaded.
 
     levels: lazy arrays, finest first. axes: a letter for each of their axes, such as "tczyx" or
@@ -60,7 +63,8 @@ class StoredImage:
     axis, of level 0, in `units` ("micrometer", "second", "pixel" ...; 1, 0 and "pixel" when the
     file does not say). channels: one for each element of axis c, or one. labels: whether the
     pixels are object numbers; label_colors: red, green, blue, alpha in 0..1 of some of them;
-    label_properties: what the file says of some of them, by name.
+    label_properties: what the file says of some of them, by name. describe: where a plane of it is
+    found again; None for an image that no file holds.
     """
 
     name: str
@@ -69,10 +73,11 @@ class StoredImage:
     scale: tuple[float, ...]
     translate: tuple[float, ...]
     units: tuple[str, ...]
-    channels: tuple[StoredChannel, ...] = (StoredChannel(),)
+    channels: tuple[FileChannel, ...] = (FileChannel(),)
     labels: bool = False
     label_colors: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     label_properties: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    describe: Describe | None = None
 
     @property
     def rgb(self) -> bool:
@@ -86,12 +91,34 @@ class StoredImage:
         planar = "yxs" if self.rgb else PLANAR
         return {axis: int(n) for axis, n in sizes if axis not in planar}
 
-    def plane(self, index: Mapping[str, int] | None = None) -> PyramidSource:
+    @property
+    def channel_axis(self) -> int | None:
+        """Which of its axes holds samples or channels; None for a gray image."""
+        letter = "s" if self.rgb else "c"
+        return self.axes.index(letter) if letter in self.axes else None
+
+    def plane(
+        self, index: Mapping[str, int] | None = None, *, channel: int | None = None
+    ) -> PyramidSource:
         """One plane, as an ImageSource.
 
-        index: for each axis of `stack`, its plane. Raises ImageError for a plane that is missing
-        or does not exist.
+        index: for each axis of `stack`, its plane. channel: one of its channels, gray; None for all
+        of them. Raises ImageError for a plane or channel that is missing or does not exist.
         """
+        chosen = self._chosen(index)
+        key: list[int | slice] = [chosen.get(axis, slice(None)) for axis in self.axes]
+        axis = self.channel_axis
+        if channel is not None:
+            self._check_channel(channel)
+            if axis is not None:
+                key[axis], axis = channel, None
+        return PyramidSource(
+            plane_of(list(self.levels), key, channel_axis=axis),
+            rgb=self.rgb and channel is None,
+            spec=self.describe(chosen, channel) if self.describe else None,
+        )
+
+    def _chosen(self, index: Mapping[str, int] | None) -> dict[str, int]:
         chosen = dict(index or {})
         if set(chosen) != set(self.stack):
             sizes = ", ".join(f"{axis} 0 to {n - 1}" for axis, n in self.stack.items())
@@ -100,17 +127,18 @@ class StoredImage:
         for axis, plane in chosen.items():
             if not 0 <= plane < self.stack[axis]:
                 raise ImageError(f"{self.name} has {axis} 0 to {self.stack[axis] - 1}, no {plane}.")
-        colour = "s" if self.rgb else "c"
-        picked = plane_of(
-            list(self.levels),
-            [chosen.get(axis, slice(None)) for axis in self.axes],
-            channel_axis=self.axes.index(colour) if colour in self.axes else None,
-        )
-        return PyramidSource(picked, rgb=self.rgb)
+        return chosen
+
+    def _check_channel(self, channel: int) -> None:
+        axis = self.channel_axis
+        # Alpha is no channel.
+        count = 3 if self.rgb else 1 if axis is None else int(self.levels[0].shape[axis])
+        if not 0 <= channel < count:
+            raise ImageError(f"{self.name} has channels 0 to {count - 1}, no {channel}.")
 
 
-class StoredArray:
-    """A lazy array of a file whose failures are ImageErrors that name the file.
+class FileArray(VirtualArray):
+    """An array of a file whose failures are ImageErrors that name the file.
 
     close: called once, when nothing refers to the array any more.
     """
@@ -118,28 +146,20 @@ class StoredArray:
     def __init__(
         self, array: LazyArray, name: str, close: Callable[[], object] | None = None
     ) -> None:
-        self._array, self._name = array, name
-        self.shape = tuple(int(n) for n in array.shape)
-        self.ndim, self.size = len(self.shape), math.prod(self.shape)
         # In the machine's byte order, whatever the file's is: graphics cards know no other.
-        self.dtype = np.dtype(array.dtype).newbyteorder("=")
+        super().__init__(array.shape, np.dtype(array.dtype).newbyteorder("="))
+        self._array, self._name = array, name
         if close is not None:
             weakref.finalize(self, close)
 
-    def __getitem__(self, key: Any) -> NDArray[Any]:
+    def _read_places(self, wanted: Places) -> NDArray[Any]:
         try:
-            return np.asarray(self._array[key], self.dtype)
+            return np.asarray(self._array[slices_of(wanted)], self.dtype)
         except READ_FAILURES as error:
             raise ImageError(
                 f"A part of {self._name} cannot be read, so the file is damaged or cut off: copy "
                 f"it again from where it came ({_first_line(error)})."
             ) from error
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[...], dtype)
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
 
 def _first_line(error: Exception) -> str:
@@ -159,7 +179,7 @@ def cannot_open(name: str, kind: str, error: Exception) -> ImageError:
     )
 
 
-def without_single_axes(image: StoredImage) -> StoredImage:
+def without_single_axes(image: FileImage) -> FileImage:
     """The same image without the axes (other than rows, columns, samples) of one element."""
     shape = image.levels[0].shape
     kept = [
