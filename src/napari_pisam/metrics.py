@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_pisam.geometry import Window
+from napari_pisam.masks.boxes import bounding_window
 from napari_pisam.masks.placed import PlacedMask
 
 Mask = NDArray[np.bool_] | PlacedMask
@@ -50,8 +51,9 @@ def boundary_width(truth: Mask) -> float:
     Cheng et al. take 2 % of the image's diagonal; the object's own makes small objects in large
     images count as finely as large ones.
     """
-    height, width = _placed(truth).cropped().mask.shape
-    return max(1.0, BOUNDARY_SHARE * math.hypot(height, width))
+    bounds = _placed(truth).bounds
+    diagonal = math.hypot(bounds.height, bounds.width) if bounds else 0.0
+    return max(1.0, BOUNDARY_SHARE * diagonal)
 
 
 def noc(ious: Sequence[float], *, target: float, at_most: int) -> int:
@@ -80,13 +82,7 @@ def covered(a: Mask, b: Mask) -> Window | None:
     """
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.shape != b.shape:
         raise ValueError(f"Two masks of one image have one shape, not {a.shape} and {b.shape}.")
-    parts = [p for p in (_placed(a).cropped(), _placed(b).cropped()) if p.mask.size]
-    if not parts:
-        return None
-    y0, x0 = min(p.y for p in parts), min(p.x for p in parts)
-    y1 = max(p.y + p.mask.shape[0] for p in parts)
-    x1 = max(p.x + p.mask.shape[1] for p in parts)
-    return Window(y0, x0, y1 - y0, x1 - x0)
+    return bounding_window(_placed(a), _placed(b))
 
 
 def crops_on(
@@ -95,16 +91,11 @@ def crops_on(
     """What both masks show in a rectangle of the image; (0, 0) arrays for None."""
     if window is None:
         return np.zeros((0, 0), np.bool_), np.zeros((0, 0), np.bool_)
-    return _crop(_placed(a), window), _crop(_placed(b), window)
+    return _placed(a).in_window(window), _placed(b).in_window(window)
 
 
 def _placed(mask: Mask) -> PlacedMask:
     return mask if isinstance(mask, PlacedMask) else PlacedMask(0, 0, np.asarray(mask, np.bool_))
-
-
-def _crop(placed: PlacedMask, window: Window) -> NDArray[np.bool_]:
-    here = PlacedMask(placed.y - window.y, placed.x - window.x, placed.mask)
-    return here.in_image(window.height, window.width)
 
 
 def _ratio(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

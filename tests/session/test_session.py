@@ -7,10 +7,11 @@ import pytest
 
 from napari_pisam.geometry import Window
 from napari_pisam.images.source import ArraySource
+from napari_pisam.masks.cleaning import Cleaning
 from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.prompts import Box, Click, Prompt
 from napari_pisam.session.commit import typical_of
-from napari_pisam.session.label_edit import Cleaning, Overlap
+from napari_pisam.session.label_edit import Overlap
 from napari_pisam.session.label_store import ArrayLabelStore, LabelStore, LabelStoreError
 from napari_pisam.session.options import Options
 from napari_pisam.session.plane import Ask, ImagePlane, PlaneKey

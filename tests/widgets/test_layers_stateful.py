@@ -24,10 +24,11 @@ from hypothesis.stateful import (
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer, Points
 
+from napari_pisam.masks.cleaning import Cleaning
 from napari_pisam.masks.packed import PackedMask
 from napari_pisam.prompts import Box, Click
 from napari_pisam.session.journal import read_journal
-from napari_pisam.session.label_edit import Cleaning, Overlap
+from napari_pisam.session.label_edit import Overlap
 from napari_pisam.session.objects import ObjectEdit
 from napari_pisam.session.options import Options
 from napari_pisam.session.plane import Ask

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_pisam.geometry import Window
 from napari_pisam.masks.placed import PlacedMask
 
 
@@ -44,6 +45,11 @@ class PackedMask:
         packed = np.frombuffer(zlib.decompress(self.bits), np.uint8)
         flat = np.unpackbits(packed, count=self.height * self.width)
         return flat.astype(np.bool_).reshape(self.height, self.width)
+
+    @property
+    def bounds(self) -> Window | None:
+        """The smallest rectangle that holds the mask; None when it is empty."""
+        return Window(self.y, self.x, self.height, self.width) if self.area else None
 
     @property
     def span(self) -> int:

@@ -8,17 +8,16 @@ from dataclasses import replace
 import numpy as np
 
 from napari_pisam.geometry import Window
+from napari_pisam.masks.boxes import bounding_window
+from napari_pisam.masks.cleaning import Cleaning, cleaned
 from napari_pisam.masks.packed import PackedMask
 from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.session.answer import Answer
 from napari_pisam.session.history import ActiveObject
 from napari_pisam.session.label_edit import (
-    Cleaning,
     KeptObject,
     LabelEdit,
     Overlap,
-    bounding_window,
-    cleaned,
     edit_between,
     labels_after,
 )
@@ -75,10 +74,7 @@ def object_edit(
     if window is None:
         raise LabelStoreError("The mask is empty: correct it, or drop it with Esc.")
     region = store.read(found.index, window)
-    inside = PlacedMask(mask.y - window.y, mask.x - window.x, mask.mask)
-    new = labels_after(
-        region, inside.in_image(window.height, window.width), found.label, policy=policy
-    )
+    new = labels_after(region, mask.in_window(window), found.label, policy=policy)
     if policy is Overlap.CUT_OUT:
         return registry.edit(store, found.index, window, new=new)
     own = PackedMask.of(PlacedMask(window.y, window.x, new == found.label))

@@ -1,4 +1,4 @@
-"""From a mask to labels: cleaning, who wins where objects overlap, edits that can be undone."""
+"""From a mask to labels: who wins where objects overlap, edits that can be undone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_pisam.geometry import Window
 from napari_pisam.masks.packed import PackedMask
@@ -25,18 +24,6 @@ class Overlap(StrEnum):
     PROTECT = "protect"  # finished objects keep their pixels
     OVERWRITE = "overwrite"  # the new object takes them
     CUT_OUT = "cut out"  # the mask becomes background, no object is added
-
-
-@dataclass(frozen=True, slots=True)
-class Cleaning:
-    """What is tidied when an object is kept: areas in image pixels, 0 for nothing.
-
-    holes: gaps inside the mask up to this area are filled. specks: pieces up to this area are
-    removed, the largest piece excepted.
-    """
-
-    holes: int = 0
-    specks: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,8 +74,7 @@ class LabelEdit:
     @property
     def window(self) -> Window | None:
         """The rectangle; None when nothing changes."""
-        c = self.changed
-        return Window(c.y, c.x, c.height, c.width) if c.area else None
+        return self.changed.bounds
 
     @property
     def inverse(self) -> LabelEdit:
@@ -122,27 +108,6 @@ def edit_between(index: PlaneIndex, window: Window, old: LabelArray, new: LabelA
     return LabelEdit(index, packed, uniform(old[changed]), uniform(new[changed]))
 
 
-def cleaned(placed: PlacedMask, cleaning: Cleaning) -> PlacedMask:
-    """The mask without small holes and specks; the mask itself when there is nothing to do."""
-    mask = placed.mask
-    if cleaning.specks and mask.any():
-        pieces, _ = ndimage.label(mask, ndimage.generate_binary_structure(2, 2))
-        areas = np.bincount(pieces.ravel())
-        areas[0] = 0
-        keep = areas > cleaning.specks
-        keep[areas.argmax()] = True
-        keep[0] = False
-        mask = keep[pieces]
-    if cleaning.holes and mask.any():
-        gaps, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
-        areas = np.bincount(gaps.ravel())
-        fill = areas <= cleaning.holes
-        # The gap that holds the added frame is the outside; gap 0 is the mask itself.
-        fill[[0, gaps[0, 0]]] = False
-        mask = mask | fill[gaps][1:-1, 1:-1]
-    return PlacedMask(placed.y, placed.x, mask)
-
-
 def labels_after(
     region: LabelArray, mask: NDArray[np.bool_], label: int, policy: Overlap
 ) -> LabelArray:
@@ -160,15 +125,3 @@ def labels_after(
         mask = mask & (result == 0)
     result[mask] = label
     return result
-
-
-def bounding_window(*masks: PlacedMask | PackedMask) -> Window | None:
-    """The smallest rectangle round all of them; None when all are empty."""
-    boxes = [m if isinstance(m, PackedMask) else PackedMask.of(m) for m in masks]
-    boxes = [b for b in boxes if b.area]
-    if not boxes:
-        return None
-    y, x = min(b.y for b in boxes), min(b.x for b in boxes)
-    height = max(b.y + b.height for b in boxes) - y
-    width = max(b.x + b.width for b in boxes) - x
-    return Window(y, x, height, width)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_pisam.geometry import Window
+from napari_pisam.masks.boxes import union
 from napari_pisam.masks.packed import PackedMask
 from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.session.label_edit import (
     KeptObject,
     LabelArray,
     LabelEdit,
-    bounding_window,
     edit_between,
 )
 from napari_pisam.session.label_store import LabelStore
@@ -109,7 +109,7 @@ class ObjectRegistry:
         if found is None:
             return None
         reach = self._reach.get((store.key, key))
-        around = bounding_window(found.mask, *(_as_mask(w) for w in (window, reach) if w))
+        around = union(found.mask.bounds, window, reach)
         if around is None:
             return found
         self._reach[store.key, key] = around
@@ -154,13 +154,4 @@ class ObjectRegistry:
 
 def _without(mask: PackedMask, taken: PackedMask) -> PackedMask:
     """What is left of a mask."""
-    placed = mask.placed()
-    hole = PlacedMask(taken.y - mask.y, taken.x - mask.x, taken.placed().mask)
-    return PackedMask.of(
-        PlacedMask(mask.y, mask.x, placed.mask & ~hole.in_image(mask.height, mask.width))
-    )
-
-
-def _as_mask(window: Window) -> PackedMask:
-    """A rectangle as something to draw a bounding window round."""
-    return PackedMask(window.y, window.x, window.height, window.width, 1, b"")
+    return PackedMask.of(mask.placed().without(taken.placed()))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from napari_pisam.session.label_edit import Cleaning, Overlap
+from napari_pisam.masks.cleaning import Cleaning
+from napari_pisam.session.label_edit import Overlap
 
 
 @dataclass(frozen=True, slots=True)

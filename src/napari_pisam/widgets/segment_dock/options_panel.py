@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
 
-from napari_pisam.session.label_edit import Cleaning, Overlap
+from napari_pisam.masks.cleaning import Cleaning
+from napari_pisam.session.label_edit import Overlap
 from napari_pisam.session.options import Options
 from napari_pisam.widgets.viewer.image_plane import ChannelChoice
 
