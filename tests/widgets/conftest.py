@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from qtpy.QtCore import QSettings
-from qtpy.QtWidgets import QApplication
 
 from napari_pisam.widgets.qt.runner import Answers
 from napari_pisam.widgets.segment_dock import keys_panel
@@ -17,7 +16,6 @@ from napari_pisam.widgets.segment_dock.segment_widget import SegmentWidget
 from napari_pisam.widgets.viewer.workspace import STATE_VARIABLE
 from tests.session.discs import DiscEngine
 from tests.widgets.gui_user import GuiUser, until
-from tests.widgets.paper import Paper
 
 Opener = Callable[..., GuiUser]
 
@@ -60,16 +58,3 @@ def open_panel(make_napari_viewer: Any) -> Iterator[Opener]:
 def user(open_panel: Opener) -> GuiUser:
     """The panel over an image of 200 x 300 pixels."""
     return open_panel()
-
-
-@pytest.fixture
-def paper(qtbot: Any) -> Paper:
-    """A window that was painted, and of which nothing is left to be."""
-    made = Paper()
-    qtbot.addWidget(made)
-    made.show()
-    until(lambda: "painted" in made.seen, "the first picture")
-    for _ in range(10):
-        QApplication.processEvents()
-    made.seen.clear()
-    return made

@@ -19,8 +19,6 @@ from napari_pisam.session.plane import Ask
 from napari_pisam.session.relief import EDGE, STEP
 from napari_pisam.widgets.segment_dock import banner
 from napari_pisam.widgets.viewer.colours import DOUBT, rgba
-from napari_pisam.widgets.viewer.preview_layers import PREVIEW
-from napari_pisam.widgets.viewer.workspace import Workspace
 from tests.session.discs import DiscEngine
 from tests.widgets.conftest import Opener
 from tests.widgets.gui_user import GuiUser, QTest
@@ -212,30 +210,6 @@ def test_a_click_is_painted_before_the_model_gets_the_processor(
     assert "picture" in before[before.index("point") :]
 
 
-def test_mask_and_panel_of_an_answer_are_drawn_in_pictures_of_their_own(
-    open_panel: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    user = open_panel()
-    click(user, 60, 80)
-    seen: list[str] = []
-    panel, preview = user.widget.panel, user.widget.bridge.helpers.find(PREVIEW)
-    show = panel.show_work
-
-    def shown(work: Workspace) -> None:
-        show(work)
-        seen.append(f"panel {panel.banner.mode.name}")
-
-    monkeypatch.setattr(panel, "show_work", shown)
-    preview.events.set_data.connect(
-        lambda event: seen.append(f"mask, panel {panel.banner.mode.name}")
-    )
-    user.canvas._scene_canvas.events.draw.connect(lambda event: seen.append("picture"))
-    user.click(60, 110)
-    user.wait()
-    drawn = seen.index("mask, panel busy")
-    assert "picture" in seen[drawn : seen.index("panel correct", drawn)]
-
-
 def test_what_lies_below_the_banner_does_not_jump_with_the_mode(open_panel: Opener) -> None:
     user = open_panel()
     shown, heights = user.widget.panel.banner, set()
@@ -245,43 +219,6 @@ def test_what_lies_below_the_banner_does_not_jump_with_the_mode(open_panel: Open
             QApplication.processEvents()
         heights.add((shown.height(), user.widget.panel.buttons["keep"].y()))
     assert len(heights) == 1
-
-
-def test_mask_and_points_of_a_kept_object_go_in_pictures_of_their_own(open_panel: Opener) -> None:
-    user = open_panel()
-    click(user, 60, 80)
-    seen: list[str] = []
-    preview = user.widget.bridge.helpers.find(PREVIEW)
-    preview.events.set_data.connect(lambda event: seen.append("mask"))
-    user.widget.prompts.events.set_data.connect(lambda event: seen.append("points"))
-    user.canvas._scene_canvas.events.draw.connect(lambda event: seen.append("picture"))
-    user.press(Qt.Key.Key_Return)
-    mask = seen.index("mask")
-    assert "picture" in seen[mask : seen.index("points", mask)]
-
-
-def test_the_layer_list_is_not_painted_with_the_pictures_of_click_mask_and_keep(
-    open_panel: Opener,
-) -> None:
-    user = open_panel()
-    click(user, 60, 80)
-    seen: list[str] = []
-    prompts, labels = user.widget.prompts, user.widget.labels
-    assert labels is not None
-    preview = user.widget.bridge.helpers.find(PREVIEW)
-    prompts.events.set_data.connect(lambda event: seen.append("points"))
-    preview.events.set_data.connect(lambda event: seen.append("mask"))
-    labels.events.labels_update.connect(lambda event: seen.append("label"))
-    # The rows that it paints anew.
-    rows = user.viewer.window._qt_viewer.layers.model()
-    rows.dataChanged.connect(lambda *_: seen.append("layer list"))
-    user.press(Qt.Key.Key_Return)
-    user.wait()
-    assert {"label", "mask", "points"} <= set(seen[: seen.index("layer list")])
-    seen.clear()
-    user.click(60, 200)
-    user.wait()
-    assert "points" in seen[: seen.index("layer list")]
 
 
 class Doubting(DiscEngine):

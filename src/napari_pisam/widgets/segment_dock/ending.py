@@ -8,44 +8,28 @@ from collections.abc import Callable
 
 from qtpy.QtWidgets import QWidget
 
-from napari_pisam.widgets.qt.pictures import Pictures, top_window
 from napari_pisam.widgets.qt.runner import Runner
+from napari_pisam.widgets.qt.scheduler import QtScheduler
 from napari_pisam.widgets.viewer.workspace import Workspace
 
 
 class Ending:
     """What must stop when the panel is destroyed."""
 
-    def __init__(self, runner: Runner, work: Workspace) -> None:
-        self._runner, self._work = runner, work
+    def __init__(self, runner: Runner, work: Workspace, scheduler: QtScheduler) -> None:
+        self._runner, self._work, self._scheduler = runner, work, scheduler
         # Weakly: the panel must not keep its window alive.
         self._window: Callable[[], QWidget | None] = lambda: None
-        self._pictures: Pictures | None = None
 
     def watch(self, panel: QWidget) -> None:
         """The panel is shown in a window, perhaps in another than before."""
-        window = top_window(panel)
-        if window is not self._window():
-            self._let_go()
-            self._window, self._pictures = weakref.ref(window), Pictures(window)
-
-    @property
-    def picture_waits(self) -> bool:
-        """Whether the window is still to be drawn."""
-        return self._pictures is not None and self._pictures.waiting
-
-    def _let_go(self) -> None:
-        # Qt may have deleted it with its window.
-        with contextlib.suppress(RuntimeError):
-            if self._pictures is not None:
-                self._pictures.end()
-        self._pictures = None
+        self._window = weakref.ref(top_window(panel))
 
     def end(self, *_: object) -> None:
         """Stop the worker, give the viewer and its window back."""
-        self._let_go()
         # A script that ends without closing its window: Qt has deleted everything by now.
         with contextlib.suppress(RuntimeError):
+            self._scheduler.close()
             self._runner.blockSignals(True)
         for signal in (self._work.changed, self._work.message, self._work.hovered):
             signal.disconnect()
@@ -62,3 +46,10 @@ class Ending:
             return window is not None and window.isVisible()
         except RuntimeError:
             return False
+
+
+def top_window(widget: QWidget) -> QWidget:
+    """The window that a widget belongs to, also when its dock floats beside it."""
+    window = widget.window() or widget
+    parent = window.parentWidget()
+    return window if parent is None else top_window(parent)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QApplication, QComboBox, QVBoxLayout, QWidget
 
@@ -15,8 +16,8 @@ from napari_pisam.session.journal import ImageIdentity, Restored, tidy
 from napari_pisam.session.label_edit import KeptObject
 from napari_pisam.session.options import Options
 from napari_pisam.widgets.qt.busy import BusyBar
-from napari_pisam.widgets.qt.pacer import Pacer
 from napari_pisam.widgets.qt.runner import Answers, Runner
+from napari_pisam.widgets.qt.scheduler import QtScheduler
 from napari_pisam.widgets.segment_dock.banner import STAGES, WORKING, Mode, mode_of
 from napari_pisam.widgets.segment_dock.ending import Ending
 from napari_pisam.widgets.segment_dock.keys_panel import chosen_keys
@@ -24,6 +25,7 @@ from napari_pisam.widgets.segment_dock.object_table import count_of
 from napari_pisam.widgets.segment_dock.panel import Panel
 from napari_pisam.widgets.viewer.model_loading import engine_for
 from napari_pisam.widgets.viewer.prompt_layers import CORRECTIONS, PROMPTS
+from napari_pisam.widgets.viewer.scheduling import begin
 from napari_pisam.widgets.viewer.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -37,8 +39,6 @@ NEW_LABELS = "New layer"
 NO_IMAGES = "no image is open"
 OPENING_STEPS = 20
 """Turns of the window's loop after which the model is loaded, whatever else is ready."""
-STAGE_MILLISECONDS = 100
-"""Of a quick answer the stages are not told one by one: each telling is a picture of the window."""
 
 
 class _Earlier(QObject):
@@ -73,19 +73,16 @@ class SegmentWidget(QWidget):
 
     def __init__(self, napari_viewer: Viewer, *, engine: Answers | None = None) -> None:
         super().__init__()
-        pacers = (Pacer(picture_waits=lambda: self._ending.picture_waits) for _ in range(2))
-        self._when_free, self._when_drawn = pacers
-        self.work = Workspace(napari_viewer, keys=chosen_keys(), when_free=self._when_free)
+        self.scheduler = QtScheduler()
+        self.work = Workspace(
+            napari_viewer, keys=chosen_keys(), when_free=partial(begin, self.scheduler)
+        )
         self.session, self.bridge = self.work.session, self.work.bridge
         self.panel = Panel(self.work.keys)
         self.models = self.panel.models
         self._fixed_engine = engine
         self.runner = Runner(engine or engine_for(self.models.model_name), self.session.is_wanted)
         self._over, self._stage, self._failed = "", "", ""
-        self._due, self._at_work = False, 0
-        self._stage_clock = QTimer(self)
-        self._stage_clock.setSingleShot(True)
-        self._stage_clock.timeout.connect(self._show_mode)
         self._last_answer: Answer | None = None
         self._earlier: Restored | None = None
         self._looking = _Earlier(self.work)
@@ -96,7 +93,7 @@ class SegmentWidget(QWidget):
         self.setSizePolicy(self.panel.sizePolicy())
         self._connect()
         tidy(self.work.journal.path.parent)
-        self._when_free(self._load_model())
+        self.scheduler.request("load the model", self._load_model)
         self._on_image()
 
     # For scripts.
@@ -158,7 +155,7 @@ class SegmentWidget(QWidget):
     @property
     def drawing(self) -> bool:
         """Whether layers or panel do not show yet what the session has."""
-        return self.bridge.display.drawing or self._at_work > 0
+        return not self.scheduler.idle
 
     def wait_idle(self, timeout: float = 60.0) -> None:
         """Wait until every question is answered and drawn; the window stays alive meanwhile.
@@ -185,7 +182,7 @@ class SegmentWidget(QWidget):
         self._bar.close()
         self._ending.end()
 
-    def _load_model(self) -> Iterator[None]:
+    def _load_model(self) -> Generator[None, None, None]:
         """Once the window has been drawn and its layers made: importing torch slows all else."""
         for _ in range(OPENING_STEPS):
             yield
@@ -209,7 +206,7 @@ class SegmentWidget(QWidget):
     def _connect(self) -> None:
         work, panel, runner = self.work, self.panel, self.runner
         panel.table.objects.colours = work.colour_of
-        self.session.asked.connect(lambda ask: self._when_drawn(self._hand_over(ask)))
+        self.session.asked.connect(self._request)
         self.session.asked.connect(lambda ask: panel.banner.clear_message())
         self.session.changed.connect(self._rest)
         runner.answered.connect(self.session.accept)
@@ -242,15 +239,18 @@ class SegmentWidget(QWidget):
         panel.restore.clicked.connect(lambda checked: self._on_restore())
         # The panel is destroyed when its dock is closed and with the window; by then only what
         # does not belong to it can be called.
-        self._ending = Ending(runner, work)
+        self._ending = Ending(runner, work, self.scheduler)
         self.destroyed.connect(self._ending.end)
 
-    def _hand_over(self, ask: Ask) -> Iterator[None]:
-        """Ask the model once the click is drawn: at the same time, both would take longer."""
-        yield
+    def _request(self, ask: Ask) -> None:
+        # An object that is kept before its mask has come waits for a result beside the newest one.
+        self.scheduler.request(("submit", ask.id), lambda: self._submit(ask))
+
+    def _submit(self, ask: Ask) -> Generator[None, None, None]:
+        """Have the model begin once the click is drawn: at the same time, both take longer."""
         while self.bridge.display.undrawn:
             yield
-        # What was drawn in this turn is seen in the next.
+        # What was drawn in this turn is painted before the next one.
         yield
         self.runner.submit(ask)
 
@@ -268,8 +268,7 @@ class SegmentWidget(QWidget):
         if self.session.is_wanted(ask_id):
             self._stage = word
             self._bar.show(f"Pi-SAM: {STAGES.get(word, WORKING.title)}")
-        if not self._stage_clock.isActive():
-            self._stage_clock.start(STAGE_MILLISECONDS)
+        self.scheduler.request("banner", self._show_mode)
 
     def _rest(self) -> None:
         """At once, not when the panel is painted: by then there may be another question."""
@@ -345,24 +344,13 @@ class SegmentWidget(QWidget):
         self.panel.banner.show_mode(mode)
 
     def _show_soon(self) -> None:
-        if not self._due:
-            self._due = True
-            self._at_work += 1
-            self._when_free(self._show_bit_by_bit())
+        self.scheduler.request("panel", self._show_in_steps)
 
-    def _show_bit_by_bit(self) -> Iterator[None]:
-        """The panel is painted after the canvas and its list last, each in its own picture."""
-        try:
-            yield
-            self._due = False
-            if self.work.closed:
-                return
-            self._show()
-            yield
-            if not (self._due or self.work.closed):
-                self.panel.show_objects(self.work)
-        finally:
-            self._at_work -= 1
+    def _show_in_steps(self) -> Generator[None, None, None]:
+        """The list of objects last: it is looked at least."""
+        self._show()
+        yield
+        self.panel.show_objects(self.work)
 
     def _show(self) -> None:
         self._show_mode()
