@@ -54,25 +54,11 @@ NOT_YET: dict[str, set[str]] = {
         "prompt_of",
         "segment",
         "train",
-        # datasets
-        "Cells.__init__",
-        "SyntheticTissue._paint",
-        "_draw",
-        "texture",
         # evaluate
         "_corrected",
         "_image_scores",
         "_report",
         "measure_object",
-        # geometry
-        "window_input",
-        # images
-        "RawArray.__init__",
-        "_open_level",
-        "_plane",
-        "_span",
-        "_stored",
-        "_target",
         # model
         "Attention.forward",
         "ImageQueryBlock.forward",

@@ -37,7 +37,7 @@ def test_the_model_sees_a_spot_where_a_click_on_it_is_said_to_be(
     image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     image[y - 1 : y + 2, x - 1 : x + 2] = 255
     shown = image[inside.y : inside.y + inside.height, inside.x : inside.x + inside.width]
-    picture = window_input(shown, window, inside, size)
+    picture = window_input(shown, window, inside, size=size)
     bright = np.where(picture == np.array(PAD_RGB, np.uint8), 0, picture)[..., 1].astype(float)
     rows, columns = np.arange(size), np.arange(size)
     seen = (
@@ -57,7 +57,7 @@ def test_what_lies_outside_the_image_is_the_mean_colour_to_the_nearest_pixel(
 ) -> None:
     window, inside = place
     white = np.full((inside.height, inside.width, 3), 255, np.uint8)
-    picture = window_input(white, window, inside, size)
+    picture = window_input(white, window, inside, size=size)
     image = (picture == 255).all(-1)
     assert (picture[~image] == PAD_RGB).all()
     scale = size / window.height
@@ -76,7 +76,7 @@ def test_what_lies_outside_the_image_is_the_mean_colour_to_the_nearest_pixel(
 def test_what_is_reduced_is_averaged_and_not_skipped() -> None:
     image = np.zeros((64, 64, 3), np.uint8)
     image[::2] = 200
-    picture = window_input(image, Window(0, 0, 64, 64), Window(0, 0, 64, 64), 16)
+    picture = window_input(image, Window(0, 0, 64, 64), Window(0, 0, 64, 64), size=16)
     assert np.abs(picture.astype(int) - 100).max() < 20
 
 
@@ -84,7 +84,7 @@ def test_red_green_and_blue_stay_what_they_are() -> None:
     image = np.zeros((16, 16, 3), np.uint8)
     image[:] = (10, 20, 30)
     whole = Window(0, 0, 16, 16)
-    assert (window_input(image, whole, whole, 32) == (10, 20, 30)).all()
+    assert (window_input(image, whole, whole, size=32) == (10, 20, 30)).all()
 
 
 @settings(deadline=None)

@@ -107,9 +107,9 @@ class SyntheticTissue:
             return TissueRegion(np.zeros((*flat.shape, 2), np.uint16), flat, flat.copy())
         y, x = np.array(rows, np.float64), np.array(cols, np.float64)
         i, j = nodes(y, self.pitch), nodes(x, self.pitch)
-        cells = Cells(i, j, self.pitch, self.seed)
+        cells = Cells(i, j, self.pitch, seed=self.seed)
         down, across = (np.asarray((n + 0.5) * self.pitch, np.float64) for n in (i, j))
-        lumens = texture(down, across, self.pitch * 9, self.seed + 1)
+        lumens = texture(down, across, self.pitch * 9, seed=self.seed + 1)
         present = ~cells.missing.reshape(lumens.shape) & (lumens > 0.3)
         owned = owners(cells, present, pitch=self.pitch, y=y, x=x)
         shape = (len(y), len(x))
@@ -118,11 +118,11 @@ class SyntheticTissue:
         )
         for start in range(0, len(y), BAND):
             band = slice(start, start + BAND)
-            self._paint(made, band, cells, owned.rows(band), (y[band], x))
+            self._paint(made, band, cells, owners=owned.rows(band), axes=(y[band], x))
         return made
 
     def _paint(
-        self, made: TissueRegion, band: slice, cells: Cells, owners: Ownership, axes: _Axes
+        self, made: TissueRegion, band: slice, cells: Cells, *, owners: Ownership, axes: _Axes
     ) -> None:
         """Fill some rows of a region: both ground truths, both channels, noise."""
         y, x = axes
@@ -132,13 +132,13 @@ class SyntheticTissue:
         numbers = np.where(inside, (cells.row[n] + 2) * self._columns + cells.col[n] + 3, 0)
         made.cells[band] = numbers
         made.nuclei[band] = np.where(nucleus < 1, numbers, 0)
-        grain = texture(y, x, 5.0, self.seed + 2)
-        ground = 350 + 450 * texture(y, x, self.pitch * 5, self.seed + 3) + 160 * grain
+        grain = texture(y, x, 5.0, seed=self.seed + 2)
+        ground = 350 + 450 * texture(y, x, self.pitch * 5, seed=self.seed + 3) + 160 * grain
         depth = np.minimum(1 - owners.nearest, (owners.second - owners.nearest) * 0.7)
         rim = _smooth(1 - np.where(inside, depth / 0.2, (owners.nearest - 1) / 0.1))
         body = np.where(inside, 500 + 500 * grain, 0) + np.where(owned, 3200 * rim, 0)
         core = np.where(inside, _smooth((1 - nucleus) / 0.24 + 0.5), 0)
-        chromatin = 0.6 + 0.8 * texture(y, x, 3.5, self.seed + 4)
+        chromatin = 0.6 + 0.8 * texture(y, x, 3.5, seed=self.seed + 4)
         signals = (
             ground + core * cells.nucleus_light[n] * chromatin,
             ground * 0.8 + body * (1 - 0.6 * core) * cells.light[n],

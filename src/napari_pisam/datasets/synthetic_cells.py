@@ -50,7 +50,7 @@ def bells(*keys: Any) -> tuple[Floats, Floats]:
     return first / 511.5 - 3.0, second / 511.5 - 3.0
 
 
-def texture(y: Floats, x: Floats, size: float, seed: int) -> Floats:
+def texture(y: Floats, x: Floats, size: float, *, seed: int) -> Floats:
     """Smooth noise in 0..1 with features of `size` pixels; y (h,), x (w,) give (h, w)."""
     rows, cols = np.floor(y / size).astype(np.int64), np.floor(x / size).astype(np.int64)
     fy, fx = y / size - rows, x / size - cols
@@ -68,7 +68,9 @@ def texture(y: Floats, x: Floats, size: float, seed: int) -> Floats:
 class Cells:
     """The cells of a block of the jittered grid; every field is an array (rows * columns,)."""
 
-    def __init__(self, i: NDArray[np.int64], j: NDArray[np.int64], pitch: float, seed: int) -> None:
+    def __init__(
+        self, i: NDArray[np.int64], j: NDArray[np.int64], pitch: float, *, seed: int
+    ) -> None:
         rows, cols = (a.ravel() for a in np.meshgrid(i, j, indexing="ij"))
         draw = [uniform(seed, rows, cols, k) for k in range(DRAWS)]
         self.row, self.col = rows, cols
@@ -162,7 +164,7 @@ def owners(
                 n = members[start : start + batch]
                 rows = _places(cells.y[n] - REACH * pitch, y, side_y)
                 cols = _places(cells.x[n] - REACH * pitch, x, side_x)
-                _draw(cells, n, found, (rows, cols), (y, x))
+                _compete(cells, n, found, indices=(rows, cols), axes=(y, x))
     return found
 
 
@@ -180,10 +182,11 @@ def _places(starts: Floats, places: Floats, side: int) -> NDArray[np.int64]:
     return np.asarray(first[:, None] + np.arange(side))
 
 
-def _draw(
+def _compete(
     cells: Cells,
     n: NDArray[np.int64],
     found: Ownership,
+    *,
     indices: tuple[NDArray[np.int64], NDArray[np.int64]],
     axes: tuple[Floats, Floats],
 ) -> None:

@@ -7,7 +7,7 @@ import weakref
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +35,10 @@ PLANAR = frozenset("yxcs")
 LABELS_MARK = "napari-pisam labels"
 
 
-Describe = Callable[[Mapping[str, int], int | None], Reopenable]
-"""Where a plane (its index on each axis of a stack), or one channel of it, is found again."""
+class Describe(Protocol):
+    """Where a plane of an image, or one channel of it, is found again."""
+
+    def __call__(self, plane: Mapping[str, int], *, channel: int | None) -> Reopenable: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +117,7 @@ class FileImage:
         return PyramidSource(
             plane_of(list(self.levels), key, channel_axis=axis),
             rgb=self.rgb and channel is None,
-            spec=self.describe(chosen, channel) if self.describe else None,
+            spec=self.describe(chosen, channel=channel) if self.describe else None,
         )
 
     def _chosen(self, index: Mapping[str, int] | None) -> dict[str, int]:

@@ -71,7 +71,7 @@ def open_source(path: str | Path, *, plane: Mapping[str, int] | None = None) -> 
     return open_images(path)[0].plane(plane)
 
 
-def _spec(path: Path, series: int, plane: Mapping[str, int], channel: int | None) -> SourceSpec:
+def _spec(path: Path, series: int, plane: Mapping[str, int], *, channel: int | None) -> SourceSpec:
     channels = None if channel is None else (channel,)
     return SourceSpec(path, series, tuple(plane.items()), channels=channels)
 

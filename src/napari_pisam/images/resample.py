@@ -13,7 +13,7 @@ PAD_RGB = (124, 116, 104)
 
 
 def window_input(
-    rgb8: NDArray[np.uint8], window: Window, inside: Window, size: int
+    rgb8: NDArray[np.uint8], window: Window, inside: Window, *, size: int
 ) -> NDArray[np.uint8]:
     """The window's pixels as a size x size picture; antialiased bilinear, padded with the mean.
 

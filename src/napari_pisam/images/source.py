@@ -103,7 +103,7 @@ def _factor(full: int, reduced: int) -> float:
     return full / reduced
 
 
-def _span(start: int, stop: int, factor: float, full: int, limit: int) -> slice:
+def _span(start: int, stop: int, factor: float, *, full: int, limit: int) -> slice:
     """The pixels of a level for [start, stop) of `full` ones: rounded edges, never empty."""
     a = min(math.floor(start / factor + 0.5), limit - 1)
     b = limit if stop == full else min(max(math.floor(stop / factor + 0.5), a + 1), limit)
@@ -203,8 +203,8 @@ class PyramidSource:
             return np.zeros((0, 0, self._channels), self._dtype)
         array = self._arrays[window.level]
         fy, fx = self._factors[window.level]
-        rows = _span(part.y, part.y + part.height, fy, self._height, int(array.shape[0]))
-        cols = _span(part.x, part.x + part.width, fx, self._width, int(array.shape[1]))
+        rows = _span(part.y, part.y + part.height, fy, full=self._height, limit=int(array.shape[0]))
+        cols = _span(part.x, part.x + part.width, fx, full=self._width, limit=int(array.shape[1]))
         pixels = np.asarray(array[rows, cols])
         return pixels[..., None] if pixels.ndim == 2 else pixels[..., : self._channels]
 
@@ -295,13 +295,17 @@ def plane_of(
     """
     if isinstance(array, Sequence):
         levels = exact_levels(array)
-        return [_plane(level, levels[0], index, channel_axis) for level in levels]
+        return [_plane(level, levels[0], index, channel_axis=channel_axis) for level in levels]
     (exact,) = exact_levels([array])
-    return _plane(exact, exact, index, channel_axis)
+    return _plane(exact, exact, index, channel_axis=channel_axis)
 
 
 def _plane(
-    array: LazyArray, finest: LazyArray, index: Sequence[int | slice], channel_axis: int | None
+    array: LazyArray,
+    finest: LazyArray,
+    index: Sequence[int | slice],
+    *,
+    channel_axis: int | None,
 ) -> LazyArray:
     ndim = len(array.shape)
     if len(index) > ndim:

@@ -63,15 +63,15 @@ def open_tiff(path: str | Path) -> tuple[FileImage, ...]:
             if not found:
                 raise ValueError("it holds no image")
             kept = [i for i, s in enumerate(found) if s.name.lower() not in PHOTOGRAPHS] or [0]
-            return tuple(_stored(file, path, found[i], i) for i in kept)
+            return tuple(_image(file, path, found[i], number=i) for i in kept)
     except ImageError:
         raise
     except READ_FAILURES as error:
         raise cannot_open(path.name, "TIFF", error) from error
 
 
-def _stored(
-    file: tifffile.TiffFile, path: Path, series: tifffile.TiffPageSeries, number: int
+def _image(
+    file: tifffile.TiffFile, path: Path, series: tifffile.TiffPageSeries, *, number: int
 ) -> FileImage:
     axes = series.axes.lower()
     page = series.keyframe
@@ -87,7 +87,7 @@ def _stored(
         channels = (_palette(page.colormap),)
     image = FileImage(
         name=_name(path, series, alone=len(file.series) == 1),
-        levels=tuple(_open_level(file, path, series, i) for i in levels),
+        levels=tuple(_open_level(file, path, series, number=i) for i in levels),
         axes=axes,
         scale=tuple(calibration.scale(axis) for axis in axes),
         translate=(0.0,) * len(axes),
@@ -99,7 +99,7 @@ def _stored(
 
 
 def _open_level(
-    file: tifffile.TiffFile, path: Path, series: tifffile.TiffPageSeries, number: int
+    file: tifffile.TiffFile, path: Path, series: tifffile.TiffPageSeries, *, number: int
 ) -> LazyArray:
     """The bytes themselves when the pixels lie in the file as they are, else a lazy decoder."""
     level = series.levels[number]

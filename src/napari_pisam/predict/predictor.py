@@ -169,7 +169,7 @@ class Predictor:
             )
         level = best_level(source, window.height / self.window_size)
         shown = to_rgb8(source.read(replace(inside, level=level)), intensity, channels=channels)
-        return window_input(shown, window, inside, self.window_size)
+        return window_input(shown, window, inside, size=self.window_size)
 
     def predict(
         self, embedding: Embedding, prompt: Prompt, *, previous: MaskResult | None = None

@@ -135,7 +135,7 @@ def cut_crop(
     if inside is None:
         return None
     labels = label_map.labels[inside.slices]
-    pixels = window_input(image.rgb8[inside.slices], window, inside, size)
+    pixels = window_input(image.rgb8[inside.slices], window, inside, size=size)
     part = WindowGrid(window, size).part(inside)
     if style.window == "whole":
         pixels[part.y + part.height :] = WHOLE_PAD
