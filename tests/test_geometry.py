@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+import napari_pisam
 from napari_pisam.geometry import (
     Window,
     WindowGrid,
@@ -119,6 +124,7 @@ def test_a_square_holds_its_centre_and_is_no_smaller_than_asked(
     assert abs(middle[1] - x) < 1 + 1e-9
 
 
+@settings(deadline=None)
 @given(
     height=st.integers(1, 60),
     width=st.integers(1, 60),
@@ -255,6 +261,16 @@ def test_a_window_seen_from_another_pixel_covers_the_same_of_an_array_that_begin
     assert np.array_equal(whole, part)
 
 
+@given(window=windows, y=st.integers(-70, 160), x=st.integers(-70, 160), factor=st.integers(1, 5))
+def test_an_enlarged_window_holds_the_pixels_that_its_own_become(
+    window: Window, y: int, x: int, factor: int
+) -> None:
+    corners = [(y * factor, x * factor), ((y + 1) * factor - 1, (x + 1) * factor - 1)]
+    large = window.enlarged(factor)
+    for corner in corners:
+        assert large.contains(Click(*corner)) == window.contains(Click(y, x))
+
+
 @given(place=st.integers(-999, 999), factor=st.integers(1, 9))
 def test_a_pixel_enlarged_has_its_centre_in_the_middle_of_the_pixels_it_becomes(
     place: int, factor: int
@@ -271,3 +287,92 @@ def test_pixels_that_fill_a_length_have_their_centres_evenly_in_it(
     np.testing.assert_allclose(
         pixel_centres(edge, length, count), (borders[1:] + borders[:-1]) / 2, atol=1e-9
     )
+
+
+def changes_of_frame(source: str) -> list[str]:
+    """Expressions of a module that go from pixels of one grid to those of another."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.BinOp):
+            continue
+        scales = isinstance(node.op, ast.Mult | ast.Div)
+        # half a pixel added, then scaled
+        centre = scales and any(_shifted(side, ast.Add) for side in (node.left, node.right))
+        # scaled, then half a pixel taken off
+        back = _shifted(node, ast.Sub) and any(
+            isinstance(side, ast.BinOp) and isinstance(side.op, ast.Mult | ast.Div)
+            for side in (node.left, *_terms(node.left))
+        )
+        # a place in the image scaled; the middle between two places is not another frame
+        middle = isinstance(node.op, ast.Div) and isinstance(node.right, ast.Constant)
+        place = (
+            scales
+            and not middle
+            and any(
+                isinstance(n, ast.Attribute) and n.attr in {"y", "x"}
+                for side in (node.left, node.right)
+                for n in (side, *_terms(side))
+            )
+        )
+        # how large a pixel of a grid is
+        pitch = isinstance(node.op, ast.Div) and (
+            isinstance(node.left, ast.Attribute)
+            and node.left.attr in {"height", "width"}
+            and re.search(r"side|size|low|len\(|shape", ast.unparse(node.right))
+        )
+        if centre or back or place or pitch:
+            found.append(ast.unparse(node))
+    return found
+
+
+def _shifted(node: ast.expr, by: type[ast.operator]) -> bool:
+    return (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, by)
+        and any(isinstance(s, ast.Constant) and s.value == 0.5 for s in (node.left, node.right))
+    )
+
+
+def _terms(node: ast.expr) -> list[ast.expr]:
+    """What a sum is made of; of anything else nothing."""
+    if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)):
+        return []
+    sides = (node.left, node.right)
+    return [*sides, *(term for side in sides for term in _terms(side))]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "(click.x + 0.5) / side",
+        "unit * size - 0.5",
+        "window.y + (np.arange(n) + 0.5) * window.height / n",
+        "float(rows[0]) * fy - 0.5",
+        "round((inside.y - window.y) * size / window.height)",
+        "(c.y + 0.5 - window.y) / scale",
+        "window.y + (y0 + y1) / 2 * scale - 0.5",
+        "PlacedMask(window.y * 3, 0, mask)",
+        "window.height / len(logits)",
+    ],
+)
+def test_a_change_of_frame_is_recognised(line: str) -> None:
+    assert changes_of_frame(line)
+
+
+PACKAGE = Path(napari_pisam.__file__).parent
+NO_FRAMES = {
+    # Where cells stand in synthetic tissue, in multiples of their distance.
+    "datasets/synthetic.py",
+    "datasets/synthetic_cells.py",
+}
+
+
+@pytest.mark.parametrize(
+    "path",
+    # The model may not import geometry: it knows its own input and (x, y) in 0..1 of that.
+    sorted({*PACKAGE.rglob("*.py")} - {*PACKAGE.glob("model/**/*.py"), PACKAGE / "geometry.py"}),
+    ids=lambda path: path.relative_to(PACKAGE).as_posix(),
+)
+def test_frames_are_changed_in_geometry_alone(path: Path) -> None:
+    if path.relative_to(PACKAGE).as_posix() not in NO_FRAMES:
+        assert not changes_of_frame(path.read_text("utf-8"))

@@ -82,6 +82,11 @@ class Window:
         """The same rectangle, counted from another pixel of the image than (0, 0)."""
         return Window(self.y - y, self.x - x, self.height, self.width, self.level)
 
+    def enlarged(self, factor: int) -> Window:
+        """The same rectangle in an image so many times as large."""
+        y, x, height, width = (side * factor for side in (self.y, self.x, self.height, self.width))
+        return Window(y, x, height, width, self.level)
+
     @property
     def slices(self) -> tuple[slice, slice]:
         """Its rows and columns of an array that begins at image pixel (0, 0)."""

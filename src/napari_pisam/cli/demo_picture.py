@@ -50,10 +50,10 @@ def _enlarged_mask(result: MaskResult, *, height: int, width: int) -> PlacedMask
     """The mask from the logits themselves, in pixels of a picture of that size."""
     from PIL import Image
 
-    window = result.window
-    size = (window.width * ENLARGED, window.height * ENLARGED)
+    window = result.window.enlarged(ENLARGED)
+    size = (window.width, window.height)
     logits = np.asarray(Image.fromarray(result.logits).resize(size, Image.Resampling.BILINEAR))
-    placed = PlacedMask(window.y * ENLARGED, window.x * ENLARGED, logits > 0)
+    placed = PlacedMask(window.y, window.x, logits > 0)
     return PlacedMask(0, 0, placed.in_image(height, width))
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_pisam import zoo
-from napari_pisam.geometry import Window, square_window
+from napari_pisam.geometry import Window, WindowGrid, square_window
 from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
 from napari_pisam.images.resample import window_input
 from napari_pisam.images.source import ImageError, ImageSource, as_source, best_level
@@ -167,7 +167,7 @@ class Predictor:
                 f"The prompt lies outside the image, which has {source.height} rows and "
                 f"{source.width} columns: click inside it."
             )
-        level = best_level(source, window.height / self.window_size)
+        level = best_level(source, WindowGrid(window, self.window_size).pixel_size[0])
         shown = to_rgb8(source.read(replace(inside, level=level)), intensity, channels=channels)
         return window_input(shown, window, inside, size=self.window_size)
 
