@@ -71,9 +71,9 @@ def published_decode(
         masks: Masks = model.mask_decoder(
             *encoded,
             rgb,
-            model.dense_pe(),
-            sparse,
-            dense,
+            image_pe=model.dense_pe(),
+            sparse=sparse,
+            dense=dense,
             clicks_xy_unit=xy if clicks else None,
             click_labels=torch.ones(1, clicks, dtype=torch.long) if clicks else None,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pytest
@@ -52,6 +53,12 @@ def expected(case: Case) -> Tensor:
     return out
 
 
+def ours(inputs: Sequence[Tensor], padding: int) -> Tensor:
+    """`deform_conv` of x, offset, modulator and weight."""
+    x, offset, modulator, weight = inputs
+    return deform_conv(x, offset, modulator, weight=weight, padding=padding)
+
+
 cases = st.builds(
     make,
     st.integers(0, 2**31),
@@ -66,7 +73,7 @@ cases = st.builds(
 @given(cases)
 @settings(max_examples=60, deadline=None)
 def test_equals_torchvision(case: Case) -> None:
-    torch.testing.assert_close(deform_conv(*case[:4], padding=case.padding), expected(case))
+    torch.testing.assert_close(ours(case[:4], case.padding), expected(case))
 
 
 @given(cases)
@@ -95,7 +102,7 @@ def test_a_region_is_a_crop_of_the_whole(case: Case, data: st.DataObject) -> Non
         case.x,
         case.offset[part],
         case.modulator[part],
-        case.weight,
+        weight=case.weight,
         padding=case.padding,
         region=region,
     )
@@ -108,7 +115,7 @@ def test_gradients_equal_torchvisions(case: Case) -> None:
     inputs = [t.requires_grad_() for t in case[:4]]
     want = expected(case)
     send = torch.randn(want.shape, dtype=want.dtype, generator=torch.Generator().manual_seed(1))
-    got = deform_conv(*inputs, padding=case.padding)
+    got = ours(inputs, case.padding)
     for g, w in zip(
         torch.autograd.grad(got, inputs, send),
         torch.autograd.grad(want, inputs, send),
@@ -120,7 +127,7 @@ def test_gradients_equal_torchvisions(case: Case) -> None:
 def test_gradients_equal_finite_differences() -> None:
     case = make(5, size=(3, 4), reach=1.0)
     inputs = [t.requires_grad_() for t in case[:4]]
-    assert torch.autograd.gradcheck(lambda *a: deform_conv(*a, padding=1), inputs)
+    assert torch.autograd.gradcheck(lambda *a: ours(a, 1), inputs)
 
 
 def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,10 +135,10 @@ def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = [t.requires_grad_() for t in case[:4]]
     monkeypatch.setattr(deform, "_SAMPLES", 7 * 49)
     monkeypatch.setattr(deform, "_ELEMENTS", 3 * 5 * 88)
-    torch.testing.assert_close(deform_conv(*inputs, padding=3), expected(case))
+    torch.testing.assert_close(ours(inputs, 3), expected(case))
     sampler = deform._Sampler(7, 3, case.region, 11, 8)
     torch.testing.assert_close(deform._by_grid_sample(inputs, sampler), expected(case))
-    got = torch.autograd.grad(deform_conv(*inputs, padding=3).square().sum(), inputs)
+    got = torch.autograd.grad(ours(inputs, 3).square().sum(), inputs)
     want = torch.autograd.grad(expected(case).square().sum(), inputs)
     for g, w in zip(got, want, strict=True):
         torch.testing.assert_close(g, w)
@@ -140,7 +147,7 @@ def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_gradient_of_the_weight_alone() -> None:
     case = make(8)
     case.weight.requires_grad_()
-    got = torch.autograd.grad(deform_conv(*case[:4], padding=1).sum(), case.weight)
+    got = torch.autograd.grad(ours(case[:4], 1).sum(), case.weight)
     want = torch.autograd.grad(expected(case).sum(), case.weight)
     torch.testing.assert_close(got, want)
 
@@ -149,14 +156,14 @@ def test_no_padding_and_even_kernels() -> None:
     x, weight = torch.randn(1, 2, 6, 5), torch.randn(3, 2, 2, 2)
     offset, modulator = torch.randn(1, 8, 5, 4), torch.rand(1, 4, 5, 4)
     want = deform_conv2d(x, offset, weight, mask=modulator)
-    got = deform_conv(x, offset, modulator, weight, padding=0)
+    got = deform_conv(x, offset, modulator, weight=weight, padding=0)
     torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
 
 
 def test_half_precision_keeps_its_dtype_and_exact_positions() -> None:
     case = make(3, size=(12, 12))
     x, offset, modulator, weight = (t.to(torch.bfloat16) for t in case[:4])
-    got = deform_conv(x, offset, modulator, weight, padding=1)
+    got = deform_conv(x, offset, modulator, weight=weight, padding=1)
     assert got.dtype == torch.bfloat16
     whole = Case(x.float(), offset.float(), modulator.float(), weight.float(), 1)
     torch.testing.assert_close(got, expected(whole).to(torch.bfloat16))
@@ -166,7 +173,7 @@ def test_autocast_stays_out() -> None:
     x, offset, modulator, weight = (t.float() for t in make(4)[:4])
     case = Case(x, offset, modulator, weight, 1)
     with torch.autocast("cpu", torch.bfloat16):
-        got = deform_conv(*case[:4], padding=1)
+        got = ours(case[:4], 1)
     torch.testing.assert_close(got, expected(case), atol=1e-5, rtol=1e-5)
 
 
@@ -174,7 +181,7 @@ def test_a_position_that_is_no_number_gives_none() -> None:
     case = make(6)
     case.offset[0, 0, 2, 2] = torch.nan
     case.offset[0, 0, 3, 3] = torch.inf
-    got = deform_conv(*case[:4], padding=1)
+    got = ours(case[:4], 1)
     assert got[0, :, 2, 2].isnan().all()
     got[0, :, 2, 2] = 0
     assert got.isfinite().all()
@@ -185,7 +192,12 @@ def test_nothing_asked_nothing_done() -> None:
     region = Region(2, 2, 0, 4)
     part = (..., slice(2, 2), slice(2, 6))
     got = deform_conv_region(
-        case.x, case.offset[part], case.modulator[part], case.weight, padding=1, region=region
+        case.x,
+        case.offset[part],
+        case.modulator[part],
+        weight=case.weight,
+        padding=1,
+        region=region,
     )
     assert got.shape == (1, 2, 0, 4)
 
@@ -195,4 +207,4 @@ def test_shapes_that_do_not_fit_are_named(name: str) -> None:
     case = make(10)
     wrong = case._replace(**{name: getattr(case, name)[:, :-1]})
     with pytest.raises(ValueError, match=f"{name} has shape"):
-        deform_conv(*wrong[:4], padding=1)
+        ours(wrong[:4], 1)

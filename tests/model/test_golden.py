@@ -96,8 +96,8 @@ def test_padding_clicks_changes_nothing() -> None:
     rows = feature.flatten(2).transpose(1, 2)
     place = decoder.interact_2.img_pe.flatten(1).T[None]
     block = decoder.interact_2.transformer.layers[0]
-    plain, _ = block(rows, place, torch.cat([token, real], 1), None)
-    masked, _ = block(rows, place, torch.cat([token, padded], 1), mask)
+    plain, _ = block(rows, place, torch.cat([token, real], 1), mask=None)
+    masked, _ = block(rows, place, torch.cat([token, padded], 1), mask=mask)
     assert torch.allclose(plain, masked, atol=1e-5)
 
 

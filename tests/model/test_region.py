@@ -104,7 +104,7 @@ def test_the_region_holds_the_likely_mask_and_every_prompt() -> None:
     low[0, 0, 6:8, 7] = -4.0
     region = answer_region(low, torch.tensor([[0.99, 0.5]]))
     assert region == Region(4, 5, 7, 11)
-    whole = laid_over(low, torch.ones(1, 1, 28, 44), region, SIZE)
+    whole = laid_over(low, torch.ones(1, 1, 28, 44), region, size=SIZE)
     assert whole.shape == (1, 1, SIZE, SIZE)
     assert int((whole > 0).sum()) == 28 * 44
     assert float(cut(whole, region, 4).min()) == 1

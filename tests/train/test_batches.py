@@ -68,7 +68,7 @@ def test_the_object_is_in_its_window(seed: int, height: int, width: int, size: i
     labels = np.zeros((200, 200), np.int32)
     labels[y : y + height, x : x + width] = 5
     item = LabelledObject(5, y, x, y + height, x + width, height * width)
-    window = draw_window(item, LabelMap(labels, (item,)), size, rng)
+    window = draw_window(item, LabelMap(labels, (item,)), size, rng=rng)
     inside = window.inside(200, 200)
     assert window.height == window.width
     assert inside is not None
@@ -82,7 +82,7 @@ def test_an_object_as_long_as_its_image_is_not_drawn_smaller_than_prediction_see
 ) -> None:
     item = LabelledObject(1, 0, 0, 2, length, 2 * length)
     label_map = LabelMap(np.ones((2, length), np.int32), (item,))
-    window = draw_window(item, label_map, size, np.random.default_rng(seed))
+    window = draw_window(item, label_map, size, rng=np.random.default_rng(seed))
     assert window.height <= 3 * length + 1
 
 
@@ -135,7 +135,7 @@ def test_prompts_are_of_the_kind_that_the_odds_name(
 ) -> None:
     masks = np.zeros((2, 64, 64), np.uint8)
     masks[:, 10:30, 20:50] = 255
-    drawn = draw_prompts(masks, np.random.default_rng(3), 16, {kind: 2.0})
+    drawn = draw_prompts(masks, np.random.default_rng(3), 16, odds={kind: 2.0})
     parts = (drawn.points_xy_input, drawn.boxes_xyxy_input, drawn.mask_input)
     assert tuple(p is not None for p in parts) == given_parts
     assert drawn.ambiguous == (kind == "click")
@@ -148,7 +148,7 @@ def test_prompts_are_of_the_kind_that_the_odds_name(
 def test_several_points_begin_on_the_object() -> None:
     masks = np.zeros((3, 64, 64), np.uint8)
     masks[:, 10:30, 20:50] = 255
-    drawn = draw_prompts(masks, np.random.default_rng(0), 16, {"points": 1.0})
+    drawn = draw_prompts(masks, np.random.default_rng(0), 16, odds={"points": 1.0})
     assert drawn.points_xy_input is not None
     assert drawn.point_labels is not None
     assert drawn.point_labels[:, 0].tolist() == [1, 1, 1]

@@ -44,7 +44,7 @@ def test_the_answer_comes_back_with_a_click_on_its_error_that_says_what_is_right
     logits = -torch.ones_like(wrong) if missed else 2 * wrong - 1
     before = torch.tensor([[[3.0, 4.0]]])
     drawn = DrawnPrompts(before, torch.tensor([[1]]), None, None, True)
-    again, given_back = with_answer(drawn, logits, target, WINDOW)
+    again, given_back = with_answer(drawn, logits, target, window=WINDOW)
     assert again.points_xy_input is not None
     assert again.point_labels is not None
     assert torch.equal(again.points_xy_input[:, :1], before)
@@ -61,7 +61,7 @@ def test_the_click_on_two_small_errors_lies_on_one_of_them_and_not_between() -> 
     wrong = torch.zeros(1, 1, LOW, LOW)
     wrong[..., 8, 4] = wrong[..., 8, 10] = 1
     drawn = DrawnPrompts(None, None, None, None, False)
-    _, given_back = with_answer(drawn, -torch.ones_like(wrong), wrong, WINDOW)
+    _, given_back = with_answer(drawn, -torch.ones_like(wrong), wrong, window=WINDOW)
     assert at_pixels(wrong[0, 0], given_back.xy_unit[0]) == [1.0]
 
 

@@ -84,7 +84,9 @@ def test_points_stay_in_the_rectangle_they_are_given() -> None:
 
 
 def test_the_point_loss_of_a_flat_answer() -> None:
-    found = point_loss(torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8), 400, torch.Generator())
+    found = point_loss(
+        torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8), 400, generator=torch.Generator()
+    )
     # cross-entropy log 2; dice with p = 0.5 and all targets 1: 1 - (2 * 200 + 1) / (200 + 400 + 1)
     assert found.item() == pytest.approx(math.log(2) + 1 - 401 / 601, abs=1e-5)
 
@@ -93,6 +95,6 @@ def test_the_point_loss_compares_masks_of_two_resolutions() -> None:
     target = torch.zeros(1, 1, 32, 32)
     target[..., 16:] = 1
     logits = torch.nn.functional.avg_pool2d(target * 40 - 20, 4)
-    right = point_loss(logits, target, 200, torch.Generator().manual_seed(0))
-    wrong = point_loss(-logits, target, 200, torch.Generator().manual_seed(0))
+    right = point_loss(logits, target, 200, generator=torch.Generator().manual_seed(0))
+    wrong = point_loss(-logits, target, 200, generator=torch.Generator().manual_seed(0))
     assert right.item() < 0.6 < 4 < wrong.item()

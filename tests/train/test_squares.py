@@ -98,7 +98,7 @@ def test_inside_its_margin_a_square_answers_as_the_window_does(decoder: PiDecode
 def test_objects_get_squares_within_the_window() -> None:
     target, low = torch.zeros(4, 1, 64, 64), torch.randn(4, 1, 16, 16)
     target[:, :, 10:20, 30:40] = 1
-    found = object_squares(target, low, 8, np.random.default_rng(0))
+    found = object_squares(target, low, 8, rng=np.random.default_rng(0))
     assert found.corners.shape == (4, 2)
     assert (found.corners >= 0).all()
     assert (found.corners <= 8).all()

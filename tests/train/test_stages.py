@@ -280,7 +280,9 @@ def test_the_answer_comes_back_as_a_mask_with_a_click_on_the_error() -> None:
     target[:, :, 2:14, 2:14] = 1
     logits = torch.full((2, 1, 16, 16), -20.0)
     logits[1] = target[1] * 40 - 20
-    again, given = with_answer(DrawnPrompts(None, None, None, None, True), logits, target, 64)
+    again, given = with_answer(
+        DrawnPrompts(None, None, None, None, True), logits, target, window=64
+    )
     assert again.mask_input is not None
     assert again.mask_input.abs().max() == 12
     assert again.point_labels is not None

@@ -45,6 +45,7 @@ _Json = Annotated[
 def evaluate(  # noqa: PLR0913 - each parameter is an option
     sources: _Sources,
     model: _Model = "pisam-tiny",
+    *,
     data_root: _DataRoot = None,
     per_image: _PerImage = 8,
     per_source: _PerSource = 60,

@@ -49,6 +49,7 @@ def box_of(text: str) -> Box:
 def prompt_of(
     points: Sequence[str],
     not_points: Sequence[str],
+    *,
     boxes: Sequence[str],
     corrections: Sequence[str],
 ) -> Prompt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -61,6 +61,7 @@ _Plane = Annotated[str | None, typer.Option(metavar="z=3", help="Which plane of 
 def segment(  # noqa: PLR0913 - each parameter is an option
     image: _Image,
     output: _Output,
+    *,
     point: _Point = None,
     not_point: _NotPoint = None,
     box: _Box = None,
@@ -82,8 +83,13 @@ def segment(  # noqa: PLR0913 - each parameter is an option
     _check_files(image, output, overlay)
     if object_size is not None and not 0 < object_size < float("inf"):
         raise BadOptionError(f"--object-size is a length in pixels above 0, not {object_size:g}.")
-    said = (point or (), not_point or (), box or (), correct or ())
-    objects = _objects(prompts, said)
+    written = {
+        "points": point or (),
+        "not_points": not_point or (),
+        "boxes": box or (),
+        "corrections": correct or (),
+    }
+    objects = _objects(prompts, written)
     from napari_pisam.cli.opened import check_inside, open_image
 
     opened = open_image(image, channels=channels_of(channels), plane=stack_plane_of(plane))
@@ -112,12 +118,14 @@ def _check_files(image: str, output: Path, overlay: Path | None) -> None:
         check_writable(path.parent)
 
 
-def _objects(prompts: Path | None, said: Sequence[Sequence[str]]) -> tuple[ObjectPrompt, ...]:
+def _objects(
+    prompts: Path | None, written: Mapping[str, Sequence[str]]
+) -> tuple[ObjectPrompt, ...]:
     from napari_pisam.cli.prompts_csv import ObjectPrompt, read_prompts
 
     if prompts is None:
-        return (ObjectPrompt(1, prompt_of(*said)),)
-    if any(said):
+        return (ObjectPrompt(1, prompt_of(**written)),)
+    if any(written.values()):
         raise BadOptionError("Either --prompts, or --point, --not-point, --box and --correct.")
     return read_prompts(prompts)
 

@@ -53,6 +53,7 @@ _Devices = Annotated[int, typer.Option(min=1, help="Processes, one a device.")]
 
 def train(  # noqa: PLR0913 - each parameter is an option
     config: _Config,
+    *,
     data_root: _DataRoot = None,
     checkpoint_root: _Checkpoints = None,
     output: _Output = Path("runs/latest"),

@@ -85,11 +85,11 @@ def measure(
     asker, found = Asker(predictor), list[ObjectScores]()
     for source, targets in chosen:
         for item in targets:
-            for scores in _image_scores(asker, source, item, protocol):
+            for scores in _image_scores(asker, source, item, protocol=protocol):
                 if scores is not None:
                     found.append(scores)
                 yield Progress(len(found), total, source.name)
-    return _report(predictor, sources, protocol, found)
+    return _report(predictor, sources, protocol, found=found)
 
 
 def _targets(source: SourceConfig, root: Path, protocol: ClickProtocol) -> list[Targets]:
@@ -103,7 +103,7 @@ def _targets(source: SourceConfig, root: Path, protocol: ClickProtocol) -> list[
 
 
 def _image_scores(
-    asker: Asker, source: SourceConfig, item: Targets, protocol: ClickProtocol
+    asker: Asker, source: SourceConfig, item: Targets, *, protocol: ClickProtocol
 ) -> Generator[ObjectScores | None, None, None]:
     """The scores of each object of an image; None between their stages."""
     pair, name = item.pair, image_name(item.pair)
@@ -125,6 +125,7 @@ def _report(
     predictor: Predictor,
     sources: Sequence[SourceConfig],
     protocol: ClickProtocol,
+    *,
     found: Sequence[ObjectScores],
 ) -> ClickReport:
     own = {s.name: [o for o in found if o.source == s.name] for s in sources}

@@ -74,7 +74,7 @@ class ModelConfig:
 
 
 def _vit(
-    name: str, width: int, depth: int, heads: int, global_blocks: tuple[int, ...]
+    name: str, width: int, depth: int, *, heads: int, global_blocks: tuple[int, ...]
 ) -> ModelConfig:
     encoder = EncoderConfig("vit", width, depth=depth, heads=heads, global_blocks=global_blocks)
     return ModelConfig(name=name, encoder=encoder)
@@ -83,9 +83,9 @@ def _vit(
 CONFIGS = {
     c.name: c
     for c in (
-        _vit("vit_b", 768, 12, 12, (2, 5, 8, 11)),
-        _vit("vit_l", 1024, 24, 16, (5, 11, 17, 23)),
-        _vit("vit_h", 1280, 32, 16, (7, 15, 23, 31)),
+        _vit("vit_b", 768, 12, heads=12, global_blocks=(2, 5, 8, 11)),
+        _vit("vit_l", 1024, 24, heads=16, global_blocks=(5, 11, 17, 23)),
+        _vit("vit_h", 1280, 32, heads=16, global_blocks=(7, 15, 23, 31)),
         ModelConfig(
             "tiny", EncoderConfig("lite", 48, 4, reduction=2), window=512, answers_again=True
         ),

@@ -245,10 +245,10 @@ class PiDecoder(MaskDecoder):  # type: ignore[misc]  # the package is untyped
         image_embeddings: Tensor,
         early_features: Tensor,
         rgb: Tensor,
+        *,
         image_pe: Tensor,
         sparse: Tensor,
         dense: Tensor,
-        *,
         clicks_xy_unit: Tensor | None = None,
         click_labels: Tensor | None = None,
     ) -> Masks:

@@ -33,7 +33,7 @@ class Region:
 
 
 def deform_conv(
-    x: Tensor, offset: Tensor, modulator: Tensor, weight: Tensor, *, padding: int
+    x: Tensor, offset: Tensor, modulator: Tensor, *, weight: Tensor, padding: int
 ) -> Tensor:
     """torchvision's `deform_conv2d` with a mask, stride 1, one offset group and no bias.
 
@@ -50,15 +50,15 @@ def deform_conv(
         return out
     grow = 2 * padding - weight.shape[-1] + 1
     region = Region(0, 0, x.shape[2] + grow, x.shape[3] + grow)
-    return deform_conv_region(x, offset, modulator, weight, padding=padding, region=region)
+    return deform_conv_region(x, offset, modulator, weight=weight, padding=padding, region=region)
 
 
 def deform_conv_region(
     x_full: Tensor,
     offset_region: Tensor,
     modulator_region: Tensor,
-    weight: Tensor,
     *,
+    weight: Tensor,
     padding: int,
     region: Region,
 ) -> Tensor:
@@ -210,7 +210,11 @@ class _BagDeform(torch.autograd.Function):
         x, offset, modulator, weight = ctx.saved_tensors
         with torch.autocast("cpu", enabled=False):
             grads = [
-                _gradients(ctx.sampler, x[i], offset[i], modulator[i], weight, grad_out[i])
+                _gradients(
+                    ctx.sampler,
+                    (x[i], offset[i], modulator[i], weight),
+                    grad_out[i],
+                )
                 for i in range(len(x))
             ]
         grad_x, grad_offset, grad_modulator = (
@@ -230,9 +234,10 @@ class _Gradients(NamedTuple):
 
 
 def _gradients(
-    sampler: _Sampler, x: Tensor, offset: Tensor, modulator: Tensor, weight: Tensor, grad: Tensor
+    sampler: _Sampler, inputs: tuple[Tensor, Tensor, Tensor, Tensor], grad: Tensor
 ) -> _Gradients:
-    """x (C, H, W), offset (2 k k, h, w), modulator (k k, h, w), grad (O, h, w)."""
+    """inputs: x (C, H, W), offset (2 k k, h, w), modulator (k k, h, w), weight; grad (O, h, w)."""
+    x, offset, modulator, weight = inputs
     taps, cells = sampler.kernel**2, grad[0].numel()
     channels, outward = len(x), len(weight)
     table, matrix = sampler.table(x), _by_tap(weight)

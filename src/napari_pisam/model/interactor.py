@@ -41,7 +41,7 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(dim, dim)
         self.out_proj = nn.Linear(dim, dim)
 
-    def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """q (B, N, C), k and v (B, M, C); mask (B, 1, M) bool, False where a key is padding."""
         if mask is None and q.shape[1] > k.shape[1]:
             return self._of_few(q, k, v)
@@ -101,10 +101,10 @@ class ImageQueryBlock(nn.Module):
         self.norm3 = nn.LayerNorm(dim)
 
     def forward(
-        self, image: Tensor, position: Tensor, tokens: Tensor, mask: Tensor | None
+        self, image: Tensor, position: Tensor, tokens: Tensor, *, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """image and position (B, H*W, C) on a square grid, tokens (B, T, C)."""
-        asked = self.cross_attn_image_to_token(image + position, tokens, tokens, mask)
+        asked = self.cross_attn_image_to_token(image + position, tokens, tokens, mask=mask)
         image = self.norm1(_summed(asked, image))
         image = self.norm2(_summed(self._on_grid(image), image))
         placed = image + position
@@ -145,7 +145,7 @@ class ImageQueryTransformer(nn.Module):
         b, c, h, w = image.shape
         rows, placed = _rows(image), _rows(position)
         for layer in self.layers:
-            rows, tokens = layer(rows, placed, tokens, mask)
+            rows, tokens = layer(rows, placed, tokens, mask=mask)
         if region is not None:
             h, w = region.height, region.width
             rows = _rows(cut(rows.transpose(1, 2).view_as(image), region))

@@ -121,4 +121,5 @@ class DeformableConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
         offset, modulator = self.moves(x, self.padding)
-        return deform_conv(x, offset, modulator, self.regular_conv.weight, padding=self.padding)
+        weight = self.regular_conv.weight
+        return deform_conv(x, offset, modulator, weight=weight, padding=self.padding)

@@ -119,9 +119,9 @@ class PiSam(nn.Module):
             embedding,
             early,
             self.rgb_feature(normalised),
-            self.dense_pe(),
-            sparse,
-            dense,
+            image_pe=self.dense_pe(),
+            sparse=sparse,
+            dense=dense,
             clicks_xy_unit=clicks_xy_unit,
             click_labels=click_labels,
         )

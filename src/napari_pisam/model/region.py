@@ -64,8 +64,9 @@ def _with_margin(x: Tensor, region: Region, margin: int) -> Tensor:
 
 def _deformed(conv: DeformableConv, x: Tensor, region: Region) -> Tensor:
     offset, modulator = conv.moves(_with_margin(x, region, conv.padding), 0)
+    weight = conv.regular_conv.weight
     return deform_conv_region(
-        x, offset, modulator, conv.regular_conv.weight, padding=conv.padding, region=region
+        x, offset, modulator, weight=weight, padding=conv.padding, region=region
     )
 
 
@@ -113,7 +114,7 @@ def _rows_of_strip(decoder: PiDecoder, margins: Region, device: str) -> int:
     return max(_HEAD_VALUES[device] // row - 2 * HEAD_MARGIN, 2 * HEAD_MARGIN)
 
 
-def laid_over(low_res_logits: Tensor, part: Tensor, region: Region, size: int) -> Tensor:
+def laid_over(low_res_logits: Tensor, part: Tensor, region: Region, *, size: int) -> Tensor:
     """The low-resolution answer, enlarged, with `part` in its place: (1, 1, size, size)."""
     whole = F.interpolate(low_res_logits.float(), (size, size), mode="bilinear")
     scale = size // low_res_logits.shape[-1]

@@ -283,7 +283,7 @@ class PromptDecoder:
         if region == whole:
             return part
         low = done.state.low_res_logits
-        return laid_over(low, part, region, self.model.config.window)
+        return laid_over(low, part, region, size=self.model.config.window)
 
     def _start(self, done: Decoded) -> Tensor:
         state = done.state

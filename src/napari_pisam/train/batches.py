@@ -52,5 +52,5 @@ class StepDataset(Dataset[StepBatch]):
             torch.from_numpy(np.stack([c.pixels for c in crops])),
             torch.repeat_interleave(torch.tensor([len(c.masks) for c in crops])),
             torch.from_numpy(masks),
-            draw_prompts(masks, rng, self.low, self.prompts),
+            draw_prompts(masks, rng, self.low, odds=self.prompts),
         )

@@ -67,7 +67,7 @@ def padded_clicks(
 
 
 def with_answer(
-    prompts: DrawnPrompts, logits: Tensor, target: Tensor, window: int
+    prompts: DrawnPrompts, logits: Tensor, target: Tensor, *, window: int
 ) -> tuple[DrawnPrompts, Corrections]:
     """The prompt again with the answer as its mask and a point in the middle of the error.
 

@@ -75,7 +75,7 @@ def draw_fraction(rng: np.random.Generator) -> float:
 
 
 def draw_window(
-    item: LabelledObject, label_map: LabelMap, size: int, rng: np.random.Generator
+    item: LabelledObject, label_map: LabelMap, size: int, *, rng: np.random.Generator
 ) -> Window:
     """A window round the object: centred on its box, or on a pixel of it as a click would be.
 
@@ -95,7 +95,7 @@ def draw_window(
     return square_window(y + shift[0], x + shift[1], side)
 
 
-def whole_window(height: int, width: int, style: CropStyle, rng: np.random.Generator) -> Window:
+def whole_window(height: int, width: int, style: CropStyle, *, rng: np.random.Generator) -> Window:
     """The image squeezed into the square, enlarged or reduced; unless nothing is augmented.
 
     Enlarged, a random part of it is seen; reduced, it lies at the upper left.
@@ -109,7 +109,9 @@ def whole_window(height: int, width: int, style: CropStyle, rng: np.random.Gener
     return Window(y, x, h, w)
 
 
-def _soft_mask(labels: NDArray[np.int32], item: int, part: Window, size: int) -> NDArray[np.uint8]:
+def _soft_mask(
+    labels: NDArray[np.int32], item: int, part: Window, *, size: int
+) -> NDArray[np.uint8]:
     """One object of the labels inside the image, resampled into the window: uint8 (size, size).
 
     part: where that inside lies, pixels of the result.
@@ -141,8 +143,8 @@ def cut_crop(
         pixels[part.y + part.height :] = WHOLE_PAD
         pixels[:, part.x + part.width :] = WHOLE_PAD
     masks = []
-    for item in _choose(labels, label_map, first, style.objects, rng, window):
-        soft = _soft_mask(labels, item, part, size)
+    for item in _choose(labels, label_map, first, objects=style.objects, rng=rng, window=window):
+        soft = _soft_mask(labels, item, part, size=size)
         if (soft > 127).sum() >= LEAST_INPUT_AREA:
             masks.append(soft)
         elif item == first:
@@ -154,6 +156,7 @@ def _choose(
     labels: NDArray[np.int32],
     label_map: LabelMap,
     first: int,
+    *,
     objects: int,
     rng: np.random.Generator,
     window: Window,
@@ -206,9 +209,9 @@ class CropSampler:
         item = label_map.objects[rng.integers(len(label_map.objects))]
         if self.style.window == "whole":
             height, width = label_map.labels.shape
-            window = whole_window(height, width, self.style, rng)
+            window = whole_window(height, width, self.style, rng=rng)
         else:
-            window = draw_window(item, label_map, self.style.size, rng)
+            window = draw_window(item, label_map, self.style.size, rng=rng)
         return cut_crop(image, label_map, window=window, first=item.id, style=self.style, rng=rng)
 
     def _keep(self, image: LabelledImage) -> None:

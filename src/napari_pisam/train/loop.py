@@ -253,7 +253,7 @@ class Trainer:
         current = {k: v.clone() for k, v in self.model.state_dict().items()}
         self.model.load_state_dict(self.average.weights(self.model))
         try:
-            return validation_iou(self.model, images, self._style("none"), self.config.stage)
+            return validation_iou(self.model, images, self._style("none"), stage=self.config.stage)
         finally:
             self.model.load_state_dict(current)
 
@@ -269,7 +269,7 @@ class Trainer:
         }
         write_state(self.out, state, self.given)
         weights = self.average.weights(self.model)
-        write_weights(self.out / WEIGHTS, weights, self.given, self.done)
+        write_weights(self.out / WEIGHTS, weights, self.given, step=self.done)
 
     def _load_state(self) -> None:
         state = read_state(self.out, self.given, self.fabric.device)

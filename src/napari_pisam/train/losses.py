@@ -57,17 +57,18 @@ def uncertain_points(
     """
     b = len(logits)
     device = logits.device
-    candidates = _anywhere(b, count * OVERSAMPLE, generator, within_xyxy_unit).to(device)
+    drawn = _anywhere(b, count * OVERSAMPLE, generator, within_xyxy_unit=within_xyxy_unit)
+    candidates = drawn.to(device)
     at = sample_points(logits, candidates).squeeze(1)
     uncertain = int(count * UNCERTAIN_SHARE)
     best = (-at.abs()).topk(uncertain, dim=1).indices
     chosen = candidates.gather(1, best.unsqueeze(-1).expand(-1, -1, 2))
-    rest = _anywhere(b, count - uncertain, generator, within_xyxy_unit).to(device)
-    return torch.cat([chosen, rest], 1)
+    rest = _anywhere(b, count - uncertain, generator, within_xyxy_unit=within_xyxy_unit)
+    return torch.cat([chosen, rest.to(device)], 1)
 
 
 def _anywhere(
-    rows: int, count: int, generator: torch.Generator, within_xyxy_unit: Tensor | None
+    rows: int, count: int, generator: torch.Generator, *, within_xyxy_unit: Tensor | None
 ) -> Tensor:
     points = torch.rand(rows, count, 2, generator=generator)
     if within_xyxy_unit is None:
@@ -92,8 +93,8 @@ def point_loss(
     logits: Tensor,
     target: Tensor,
     count: int,
-    generator: torch.Generator,
     *,
+    generator: torch.Generator,
     within_xyxy_unit: Tensor | None = None,
 ) -> Tensor:
     """Cross-entropy + dice on uncertain points: (B, 1, H, W) against (B, 1, S, S) -> (B,)."""

@@ -70,7 +70,7 @@ class PiExample(NamedTuple):
 
 
 def example_of(
-    state: PromptState, normalised: Tensor, target: Tensor, rows: Tensor | slice
+    state: PromptState, normalised: Tensor, target: Tensor, *, rows: Tensor | slice
 ) -> PiExample:
     """Some objects, all of one window."""
     if state.output_token is None or state.mask_feature is None:
@@ -122,7 +122,7 @@ class PiStep:
         self, example: PiExample, rng: np.random.Generator, generator: torch.Generator
     ) -> Tensor:
         """Loss (n,) of the high-resolution mask without corrections."""
-        squares = object_squares(example.target, example.low_res_logits, self.side, rng)
+        squares = object_squares(example.target, example.low_res_logits, self.side, rng=rng)
         feature = self.decoder.mask_aspp(
             squares.cut(example.mask_feature), squares.cut(example.low_res_logits)
         )
@@ -144,7 +144,8 @@ class PiStep:
         if self.context == "window":
             with torch.no_grad():
                 feature = self.decoder.mask_aspp(own.mask_feature, own.low_res_logits)
-            changed = squares.cut(self._interact(feature, own, xy.to(device), labels.to(device)))
+            whole = self._interact(feature, own, Corrections(xy.to(device), labels.to(device)))
+            changed = squares.cut(whole)
             margin = HEAD_MARGIN
         else:
             labels = torch.where(squares.hold(xy), labels, -1)
@@ -152,9 +153,8 @@ class PiStep:
                 feature = self.decoder.mask_aspp(
                     squares.cut(own.mask_feature), squares.cut(own.low_res_logits)
                 )
-            changed = self._interact(
-                feature, own, xy.to(device), labels.to(device), corners=squares.corners.to(device)
-            )
+            given = Corrections(xy.to(device), labels.to(device))
+            changed = self._interact(feature, own, given, corners=squares.corners.to(device))
             margin = EMBEDDER_MARGIN + INTERACTOR_MARGIN + HEAD_MARGIN
         return self._head_loss(changed, own, squares, margin=margin, generator=generator)
 
@@ -162,14 +162,18 @@ class PiStep:
         self, clicks: list[np.typing.NDArray[np.float32]], own: PiExample, rng: np.random.Generator
     ) -> Squares:
         if rng.random() < ROUND_CLICKS or self.context == "crop":
-            return click_squares(clicks, own.low_res_logits.shape[-1], self.side, rng)
-        return object_squares(own.target, own.low_res_logits, self.side, rng)
+            return click_squares(clicks, own.low_res_logits.shape[-1], self.side, rng=rng)
+        return object_squares(own.target, own.low_res_logits, self.side, rng=rng)
 
     def _interact(
-        self, feature: Tensor, own: PiExample, xy: Tensor, labels: Tensor, **where: Tensor
+        self, feature: Tensor, own: PiExample, clicks: Corrections, **where: Tensor
     ) -> Tensor:
         out: Tensor = self.decoder.interact_2(
-            feature, own.output_token, clicks_xy_unit=xy, click_labels=labels, **where
+            feature,
+            own.output_token,
+            clicks_xy_unit=clicks.xy_unit,
+            click_labels=clicks.labels,
+            **where,
         )
         return out
 
@@ -187,5 +191,9 @@ class PiStep:
         logits = self.decoder.head(feature, rgb).float()
         inner = squares.inner_xyxy_unit(margin)
         return point_loss(
-            logits, squares.cut(example.target), self.points, generator, within_xyxy_unit=inner
+            logits,
+            squares.cut(example.target),
+            self.points,
+            generator=generator,
+            within_xyxy_unit=inner,
         )

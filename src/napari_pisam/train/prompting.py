@@ -37,6 +37,7 @@ def draw_prompts(
     masks: NDArray[np.uint8],
     rng: np.random.Generator,
     low: int,
+    *,
     odds: Mapping[str, float] | None = None,
 ) -> DrawnPrompts:
     """One kind of prompt for all objects.

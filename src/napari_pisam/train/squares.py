@@ -91,7 +91,7 @@ def place_square(cells: NDArray[np.bool_], side: int, rng: np.random.Generator) 
 
 
 def object_squares(
-    target: Tensor, low_logits: Tensor, side: int, rng: np.random.Generator
+    target: Tensor, low_logits: Tensor, side: int, *, rng: np.random.Generator
 ) -> Squares:
     """Squares round objects, now and then round what is taken for the object or anywhere.
 
@@ -110,7 +110,11 @@ def object_squares(
 
 
 def click_squares(
-    clicks_xy_unit: Sequence[NDArray[np.float32]], grid: int, side: int, rng: np.random.Generator
+    clicks_xy_unit: Sequence[NDArray[np.float32]],
+    grid: int,
+    side: int,
+    *,
+    rng: np.random.Generator,
 ) -> Squares:
     """Squares that hold a random one of each row's clicks, (K, 2) in 0..1 of the window."""
     side = min(side, grid)

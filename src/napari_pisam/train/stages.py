@@ -100,7 +100,9 @@ class StageStep(nn.Module):
         rows = batch.window_of.to(device)
         target = batch.masks.to(device).float().unsqueeze(1) / 255
         with torch.set_grad_enabled(self.stage != "interactor"):
-            state, corrections = self._sam_step(tally, batch, (embedding, early), target, rng)
+            state, corrections = self._sam_step(
+                tally, batch, (embedding, early), target=target, rng=rng
+            )
         if not self.model.config.answers_again:
             # in prediction only the interactor will take them: it learns from errors that are left
             corrections = None
@@ -109,7 +111,7 @@ class StageStep(nn.Module):
             share = max(1, self.config.high_objects // len(batch.pixels))
             for i in range(len(normalised)):
                 own = (rows == i).nonzero().flatten()[:share]
-                example = example_of(state, normalised[i : i + 1], target, own)
+                example = example_of(state, normalised[i : i + 1], target, rows=own)
                 examples.append(example.corrected_by(corrections, own))
         for group in self.pi.groups(examples):
             if self.stage == "decoder":
@@ -137,6 +139,7 @@ class StageStep(nn.Module):
         tally: _Tally,
         batch: StepBatch,
         encoded: tuple[Tensor, Tensor],
+        *,
         target: Tensor,
         rng: np.random.Generator,
     ) -> tuple[PromptState, Corrections | None]:
@@ -153,12 +156,13 @@ class StageStep(nn.Module):
         prompts, corrections = batch.prompts, None
         state = self._state(embedding, prompts, feature)
         logits = self._sam_losses(tally, state, low_target, ambiguous=prompts.ambiguous)
+        window = self.model.config.window
         for _ in range(MOST_PASSES):
             if rng.random() >= self.config.second_pass:
                 break
             # as in prediction: the low-resolution mask, where there is one of its own
             answer = logits if self.stage == "encoder" else state.low_res_logits.detach().float()
-            prompts, given = with_answer(prompts, answer, low_target, self.model.config.window)
+            prompts, given = with_answer(prompts, answer, low_target, window=window)
             corrections = given if corrections is None else corrections.and_then(given)
             state = self._state(embedding, prompts, feature)
             logits = self._sam_losses(tally, state, low_target, ambiguous=False)
@@ -168,7 +172,7 @@ class StageStep(nn.Module):
 
     def _points(self, logits: Tensor, target: Tensor, rng: np.random.Generator) -> Tensor:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        return point_loss(logits.float(), target, self.points // 4, generator)
+        return point_loss(logits.float(), target, self.points // 4, generator=generator)
 
     def _sam_losses(
         self, tally: _Tally, state: PromptState, target: Tensor, *, ambiguous: bool

@@ -67,7 +67,9 @@ def read_state(folder: Path, config: TrainConfig, device: torch.device) -> dict[
     return state
 
 
-def write_weights(path: Path, weights: dict[str, Tensor], config: TrainConfig, step: int) -> None:
+def write_weights(
+    path: Path, weights: dict[str, Tensor], config: TrainConfig, *, step: int
+) -> None:
     """Write a model file that prediction takes, whole or not at all.
 
     Raises ConfigError when the disk refuses.

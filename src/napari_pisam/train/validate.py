@@ -32,7 +32,7 @@ HIGH_CROPS = 4
 
 @torch.no_grad()
 def validation_iou(
-    model: PiSam, images: Sequence[LabelledImage], style: CropStyle, stage: Stage
+    model: PiSam, images: Sequence[LabelledImage], style: CropStyle, *, stage: Stage
 ) -> dict[str, float]:
     """Mean over sources of the IoU, from a deep click and from a box.
 
@@ -90,7 +90,7 @@ def _crop_iou(
         "box_low": mask_iou(by_box.low_res_logits, target),
     }
     if high:
-        found |= _high_iou(model, example_of(by_box, normalised, full, slice(1)))
+        found |= _high_iou(model, example_of(by_box, normalised, full, rows=slice(1)))
     return {name: float(value.mean()) for name, value in found.items()}
 
 

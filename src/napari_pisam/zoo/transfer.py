@@ -56,7 +56,7 @@ def fill(
     best, fruitless = _length(part), 0
     while True:
         try:
-            yield from _stream(part, url, size, patience)
+            yield from _stream(part, url, size, patience=patience)
             return
         except _Interrupted as broken:
             done = _length(part)
@@ -72,7 +72,7 @@ def fill(
 
 
 def _stream(
-    part: Path, url: str, size: int | None, patience: Patience
+    part: Path, url: str, size: int | None, *, patience: Patience
 ) -> Generator[Progress, None, None]:
     """One request: the rest of the file, or all of it where the server knows no ranges."""
     import requests  # slow to import, and most sessions download nothing
@@ -93,7 +93,8 @@ def _stream(
                 return
             start, total = _span(response, part, start)
             _refuse_wrong_total(response, total, size)
-            yield from _save(response, part, start, size if total is None else total)
+            whole = size if total is None else total
+            yield from _save(response, part, start, total=whole)
     except requests.exceptions.SSLError as error:
         raise DownloadError(
             f"The secure connection to {urlsplit(url).netloc} failed: check the clock and the "
@@ -157,7 +158,7 @@ def _refuse_wrong_total(response: Response, total: int | None, size: int | None)
 
 
 def _save(
-    response: Response, part: Path, start: int, total: int | None
+    response: Response, part: Path, start: int, *, total: int | None
 ) -> Generator[Progress, None, None]:
     _refuse_full_disk(part, start, total)
     done, reported = start, time.monotonic()
