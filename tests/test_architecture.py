@@ -136,7 +136,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     "room",
     [*sorted(FORBIDDEN.keys() - {"widgets"}), pytest.param("widgets", marks=pytest.mark.viewer)],
 )
-def test_a_room_loads_nothing_that_it_must_not_know(room: str) -> None:
+def test_a_room_loads_nothing_that_is_forbidden_to_it(room: str) -> None:
     assert not modules_after_importing(f"napari_pisam.{room}") & FORBIDDEN[room]
 
 
@@ -171,7 +171,7 @@ def rooms_imported_by(room: str) -> set[str]:
 
 
 @pytest.mark.parametrize("room", sorted(FORBIDDEN))
-def test_the_page_says_whom_a_room_imports(room: str) -> None:
+def test_a_room_imports_only_the_rooms_that_the_page_names(room: str) -> None:
     assert rooms_imported_by(room) <= table_of_imports()[room]
 
 
@@ -220,7 +220,7 @@ def test_no_qt_binding_is_among_the_dependencies() -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_a_file_is_an_evenings_reading(path: Path) -> None:
+def test_a_file_has_at_most_400_lines_and_a_function_50(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     assert len(source.splitlines()) <= 400
     too_long = [

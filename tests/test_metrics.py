@@ -86,14 +86,14 @@ def test_placed_masks_count_where_they_lie(a: Bool, b: Bool, dy: int, dx: int) -
     assert iou(PlacedMask(0, 0, a), a) == 1
 
 
-def test_a_known_case() -> None:
+def test_both_measures_of_a_known_case() -> None:
     a, b = square((20, 20), 2, 2, 10), square((20, 20), 2, 4, 10)
     assert iou(a, b) == pytest.approx(80 / 120)
     # Rings of 36 pixels; they share two rows of 8, and no column.
     assert boundary_iou(a, b, width=1) == pytest.approx(16 / 56)
 
 
-def test_the_boundary_measure_sees_what_the_area_hides() -> None:
+def test_the_boundary_iou_falls_where_the_iou_hardly_changes() -> None:
     truth = square((300, 300), 40, 40, 200)
     ragged = truth.copy()
     ragged[34:40, 40:240:2] = True
@@ -114,7 +114,7 @@ def test_the_width_is_two_percent_of_the_objects_diagonal() -> None:
     assert boundary_width(np.zeros((5, 5), np.bool_)) == 1
 
 
-def test_empty_masks() -> None:
+def test_empty_masks_are_equal_and_unlike_any_other() -> None:
     nothing, something = np.zeros((8, 8), np.bool_), square((8, 8), 2, 2, 3)
     assert iou(nothing, nothing) == 1
     assert iou(nothing, something) == 0
@@ -137,5 +137,5 @@ def test_what_cannot_be_compared_is_refused() -> None:
     ("ious", "clicks"),
     [([0.9], 1), ([0.2, 0.85, 0.7], 2), ([0.2, 0.3], 5), ([], 5), ([0.1] * 5 + [0.9], 5)],
 )
-def test_clicks_to_quality(ious: list[float], clicks: int) -> None:
+def test_noc_counts_the_clicks_to_a_quality(ious: list[float], clicks: int) -> None:
     assert noc(ious, target=0.85, at_most=5) == clicks

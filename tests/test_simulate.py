@@ -48,7 +48,7 @@ def test_an_empty_mask_has_no_inside() -> None:
 
 @settings(deadline=None)
 @given(MASK, MASK)
-def test_a_correction_lies_in_the_largest_error_and_says_what_is_right(a: Bool, b: Bool) -> None:
+def test_a_correction_lies_in_the_largest_error_and_has_the_true_sign(a: Bool, b: Bool) -> None:
     click = next_correction(a, b)
     if np.array_equal(a, b):
         assert click is None

@@ -283,7 +283,7 @@ def test_a_damaged_cached_file_is_downloaded_again(server: Server, entry: ZooEnt
     assert zoo.fetch(entry).read_bytes() == CONTENT
 
 
-def test_md5_and_an_unknown_size_do(server: Server, entry: ZooEntry) -> None:
+def test_md5_and_an_unknown_size_suffice(server: Server, entry: ZooEntry) -> None:
     digest = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
     server.plan.says_length = False
     steps = run(replace(entry, hash=f"md5:{digest}", size=None))
@@ -291,7 +291,7 @@ def test_md5_and_an_unknown_size_do(server: Server, entry: ZooEntry) -> None:
 
 
 @pytest.mark.parametrize("says_length", [True, False])
-def test_a_connection_that_breaks_off_is_taken_up_within_the_download(
+def test_a_broken_connection_is_resumed_within_the_download(
     says_length: bool, server: Server, entry: ZooEntry
 ) -> None:
     server.plan = Plan(cut_after=200_000, cuts=2, says_length=says_length)
@@ -302,14 +302,14 @@ def test_a_connection_that_breaks_off_is_taken_up_within_the_download(
     assert 100_000 < starts[0] < starts[1]
 
 
-def test_a_later_download_goes_on_where_the_last_one_ended(server: Server, entry: ZooEntry) -> None:
+def test_a_later_download_resumes_where_the_last_one_ended(server: Server, entry: ZooEntry) -> None:
     put_part(entry, CONTENT[:300_001])
     assert run(entry)[0] == Progress(300_001, len(CONTENT))
     assert server.plan.seen == ["bytes=300001-"]
     assert zoo.local_path(entry).read_bytes() == CONTENT
 
 
-def test_a_part_that_is_whole_needs_no_server(server: Server, entry: ZooEntry) -> None:
+def test_a_complete_part_file_needs_no_server(server: Server, entry: ZooEntry) -> None:
     put_part(entry, CONTENT)
     run(entry)
     assert server.plan.seen == []
@@ -321,7 +321,7 @@ def test_a_part_that_is_whole_needs_no_server(server: Server, entry: ZooEntry) -
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_part_longer_than_the_file_is_begun_anew(
+def test_a_part_longer_than_the_file_is_downloaded_anew(
     known: bool, server: Server, entry: ZooEntry
 ) -> None:
     put_part(entry, b"x" * (len(CONTENT) + 5))
@@ -329,7 +329,7 @@ def test_a_part_longer_than_the_file_is_begun_anew(
     assert zoo.local_path(entry).read_bytes() == CONTENT
 
 
-def test_a_server_without_ranges_begins_anew(server: Server, entry: ZooEntry) -> None:
+def test_a_server_without_ranges_sends_the_whole_file(server: Server, entry: ZooEntry) -> None:
     server.plan.ranges = False
     put_part(entry, b"x" * 1000)
     run(entry)
@@ -337,14 +337,14 @@ def test_a_server_without_ranges_begins_anew(server: Server, entry: ZooEntry) ->
     assert zoo.local_path(entry).read_bytes() == CONTENT
 
 
-def test_a_server_that_always_breaks_off_is_given_up(server: Server, entry: ZooEntry) -> None:
+def test_a_server_that_always_breaks_off_is_an_error(server: Server, entry: ZooEntry) -> None:
     server.plan = Plan(cut_after=200_000, ranges=False)
     assert "broke off" in failure(entry)
     assert len(server.plan.seen) <= 4
     assert 0 < part_of(entry).stat().st_size <= 200_000
 
 
-def test_a_server_that_sends_another_range_is_not_believed(server: Server, entry: ZooEntry) -> None:
+def test_another_range_than_requested_is_refused(server: Server, entry: ZooEntry) -> None:
     server.plan.shift = 1
     put_part(entry, CONTENT[:1000])
     run(entry)
@@ -353,7 +353,7 @@ def test_a_server_that_sends_another_range_is_not_believed(server: Server, entry
 
 
 @pytest.mark.parametrize("before", [0, 200_000])
-def test_a_server_that_stalls_gives_a_sentence_and_keeps_the_part(
+def test_a_server_that_stalls_is_one_sentence_and_the_part_is_kept(
     before: int, server: Server, entry: ZooEntry
 ) -> None:
     server.plan = Plan(stall_at=before)
@@ -366,14 +366,14 @@ def test_a_server_that_stalls_gives_a_sentence_and_keeps_the_part(
     assert server.plan.seen[-1] == (f"bytes={len(kept)}-" if kept else "")
 
 
-def test_tries_that_bring_nothing_new_are_counted(server: Server, entry: ZooEntry) -> None:
+def test_attempts_without_new_bytes_are_counted(server: Server, entry: ZooEntry) -> None:
     put_part(entry, CONTENT[:1000])
     server.plan = Plan(stall_at=1000)
     assert "the 1000 bytes that came are kept" in failure(entry)
     assert server.plan.seen == ["bytes=1000-"] * HASTE.attempts
 
 
-def test_wrong_bytes_give_a_sentence_and_are_removed(server: Server, entry: ZooEntry) -> None:
+def test_wrong_bytes_are_one_sentence_and_are_removed(server: Server, entry: ZooEntry) -> None:
     server.plan.content = b"?" * len(CONTENT)
     assert "its checksum differs" in failure(entry)
     assert list(part_of(entry).parent.iterdir()) == []
@@ -390,7 +390,7 @@ def test_another_file_is_refused_before_it_overwrites_the_part(
     assert part_of(entry).read_bytes() == CONTENT[:1000]
 
 
-def test_a_body_without_end_is_cut(server: Server, entry: ZooEntry) -> None:
+def test_a_body_without_end_is_cut_off(server: Server, entry: ZooEntry) -> None:
     server.plan = Plan(content=CONTENT * 20, says_length=False)
     steps: list[Progress] = []
     with pytest.raises(DownloadError, match="its checksum differs"):
@@ -401,7 +401,7 @@ def test_a_body_without_end_is_cut(server: Server, entry: ZooEntry) -> None:
 @pytest.mark.parametrize(
     ("status", "tries", "words"), [(404, 1, "no such file"), (503, 2, "503"), (429, 2, "429")]
 )
-def test_an_answer_without_the_file_is_named(
+def test_a_response_without_the_file_is_named(
     status: int, tries: int, words: str, server: Server, entry: ZooEntry
 ) -> None:
     server.plan.status = status
@@ -409,7 +409,7 @@ def test_an_answer_without_the_file_is_named(
     assert len(server.plan.seen) == tries
 
 
-def test_no_server_is_named(server: Server, entry: ZooEntry) -> None:
+def test_an_unreachable_server_is_named(server: Server, entry: ZooEntry) -> None:
     text = failure(replace(entry, url="http://127.0.0.1:9/file.pth"))
     assert "127.0.0.1:9 cannot be reached" in text
 
@@ -446,7 +446,7 @@ def test_cancelling_ends_the_download_with_a_sentence(server: Server, entry: Zoo
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_a_disk_that_fills_up_gives_a_sentence(server: Server, entry: ZooEntry) -> None:
+def test_a_disk_that_fills_up_is_one_sentence(server: Server, entry: ZooEntry) -> None:
     part_of(entry).parent.mkdir(parents=True)
     part_of(entry).symlink_to("/dev/full")
     text = failure(entry)
@@ -455,7 +455,7 @@ def test_a_disk_that_fills_up_gives_a_sentence(server: Server, entry: ZooEntry) 
     assert part_of(entry).is_symlink()
 
 
-def test_a_disk_too_small_is_said_before_anything_is_written(
+def test_a_disk_too_small_is_refused_before_anything_is_written(
     server: Server, entry: ZooEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_part(entry, CONTENT[:1000])
@@ -476,7 +476,7 @@ def test_a_cache_that_cannot_be_made_is_named(
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_a_mirror_takes_the_place_of_host_and_folder(
+def test_a_mirror_replaces_host_and_folder(
     slash: str, server: Server, entry: ZooEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(zoo.MIRROR_VARIABLE, f"{server.address}/mirror{slash}")

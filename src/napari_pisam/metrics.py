@@ -1,4 +1,4 @@
-"""How alike two masks are, on the whole and along their edges, and how many clicks that took.
+"""Measures of masks: IoU, boundary IoU, and the number of clicks to a quality.
 
 Masks are boolean arrays of one image, or placed masks in the same image's pixels; the work is done
 on the rectangle that they cover, so the size of the image does not matter.

@@ -1,4 +1,4 @@
-"""The simulated user: where somebody would click, given the truth and a prediction."""
+"""The simulated user: where to click next, given the true mask and a predicted one."""
 
 from __future__ import annotations
 
@@ -50,11 +50,12 @@ def error_clicks(
     at_most: int = 10,
     least_area: int = 2,
 ) -> list[Click]:
-    """Clicks on current errors, as Pi-SAM draws them for training (spec section 8).
+    """Clicks on current errors, as Pi-SAM draws them for training its Precise Interactor.
 
     Components of false negatives and false positives, eroded by one pixel, of at least least_area
     pixels; between one and at_most of the largest; a random pixel in each.
     """
+    # Find the components of both kinds of error
     found: list[tuple[int, NDArray[np.intp], bool]] = []
     for wrong, positive in ((truth & ~prediction, True), (prediction & ~truth, False)):
         labels = ndimage.label(ndimage.binary_erosion(wrong, np.ones((3, 3), bool)))[0]
@@ -63,6 +64,7 @@ def error_clicks(
             if len(inside) >= least_area:
                 inside += np.array([where[0].start, where[1].start])
                 found.append((len(inside), inside, positive))
+    # Keep some of the largest, and draw a pixel in each
     found.sort(key=lambda item: -item[0])
     keep = int(rng.integers(1, at_most + 1))
     clicks = []

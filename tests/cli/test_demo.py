@@ -45,7 +45,7 @@ def test_the_prompts_are_several_objects_points_boxes_and_corrections() -> None:
 
 
 @pytest.mark.usefixtures("few")
-def test_the_demo_writes_what_it_says_and_segment_makes_the_same_of_it(
+def test_the_demo_writes_the_files_it_names_and_segment_gives_the_same_labels(
     capsys: Capture, toy_model: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "new" / "folder"
@@ -67,7 +67,7 @@ def test_the_demo_writes_what_it_says_and_segment_makes_the_same_of_it(
 
 
 @pytest.mark.usefixtures("few")
-def test_the_figures_tell_what_each_correction_changed(
+def test_the_figures_show_what_each_correction_changed(
     capsys: Capture, toy_model: Path, tmp_path: Path
 ) -> None:
     from napari_pisam.cli.cutting import Cutter, predictor_for

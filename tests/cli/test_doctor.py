@@ -28,7 +28,7 @@ def healthy(monkeypatch: pytest.MonkeyPatch, toy_model: Path, tmp_path: Path) ->
     return weights
 
 
-def test_a_whole_installation_is_told_in_words(capsys: Capture, healthy: Path) -> None:
+def test_a_complete_installation_is_described(capsys: Capture, healthy: Path) -> None:
     said = run(capsys, "doctor")
     assert said.code == 0
     torch_version = importlib.metadata.version("torch")
@@ -39,7 +39,7 @@ def test_a_whole_installation_is_told_in_words(capsys: Capture, healthy: Path) -
 
 
 @pytest.mark.parametrize("content", [None, b"", b"<html>sign in</html>"])
-def test_without_a_sound_model_something_essential_is_missing(
+def test_without_a_readable_model_something_essential_is_missing(
     capsys: Capture, healthy: Path, content: bytes | None
 ) -> None:
     path = healthy / "pisam-tiny.safetensors"
@@ -93,7 +93,7 @@ def test_a_folder_that_cannot_be_written_is_a_note(tmp_path: Path) -> None:
     assert "PISAM_CACHE" in found.words
 
 
-def test_one_thread_of_many_is_worth_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_thread_of_many_cores_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert findings.threads(1, 4) == findings.Finding(
         "note", "threads", "torch uses 1 of 4 cores (OMP_NUM_THREADS is 1)"
@@ -103,7 +103,7 @@ def test_one_thread_of_many_is_worth_a_note(monkeypatch: pytest.MonkeyPatch) -> 
     assert findings.threads(1, 1).mark == "ok"
 
 
-def test_a_torch_that_does_not_load_is_told(
+def test_a_torch_that_does_not_load_is_named(
     capsys: Capture, healthy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import builtins

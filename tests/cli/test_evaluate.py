@@ -59,7 +59,7 @@ def test_a_list_elsewhere_and_one_source_of_it(
     assert "more-squares" not in said.out
 
 
-def test_what_is_wrong_is_one_sentence(capsys: Capture, data: Path, toy_model: Path) -> None:
+def test_an_error_is_one_sentence(capsys: Capture, data: Path, toy_model: Path) -> None:
     for words, code, sentence in (
         ((data / "images",), 2, "There is no file"),
         ((data / "absent.toml",), 2, "There is no file"),
@@ -73,7 +73,7 @@ def test_what_is_wrong_is_one_sentence(capsys: Capture, data: Path, toy_model: P
         assert sentence in one_sentence(said)
 
 
-def test_who_looks_on_sees_the_progress(
+def test_a_terminal_shows_the_progress(
     capsys: Capture, data: Path, toy_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")

@@ -26,7 +26,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_the_list_tells_what_is_at_hand(capsys: Capture, cache: Path) -> None:
+def test_the_list_shows_which_models_are_at_hand(capsys: Capture, cache: Path) -> None:
     entry = zoo.ZOO["sam_vit_b"]
     (cache / entry.filename).touch()
     with (cache / entry.filename).open("r+b") as file:
@@ -45,7 +45,7 @@ def test_models_alone_is_the_list(capsys: Capture, cache: Path) -> None:
     assert run(capsys, "models").out == run(capsys, "models", "list").out
 
 
-def test_info_tells_all_that_the_zoo_knows(capsys: Capture, cache: Path) -> None:
+def test_info_shows_all_that_the_zoo_knows(capsys: Capture, cache: Path) -> None:
     entry = zoo.ZOO["sam_vit_b"]
     said = run(capsys, "models", "info", "sam_vit_b")
     assert said.code == 0
@@ -56,7 +56,7 @@ def test_info_tells_all_that_the_zoo_knows(capsys: Capture, cache: Path) -> None
     assert "No Pi-SAM decoder is at hand" in said.out
 
 
-def test_info_of_a_file_tells_what_it_says_of_itself(capsys: Capture, toy_model: Path) -> None:
+def test_info_of_a_file_shows_its_metadata(capsys: Capture, toy_model: Path) -> None:
     said = run(capsys, "models", "info", toy_model)
     assert said.code == 0
     for fact in ("a napari-pisam model", "for tests [only]", "name: untrained, steps: 0", "64"):
@@ -76,7 +76,7 @@ def test_info_of_the_embedded_model_reads_its_file(
 
 
 @pytest.mark.parametrize("command", ["info", "download"])
-def test_a_wrong_name_is_told_with_the_nearest_one(capsys: Capture, command: str) -> None:
+def test_a_wrong_name_gets_the_nearest_one(capsys: Capture, command: str) -> None:
     said = run(capsys, "models", command, "sam_vit_c")
     assert said.code == 1
     assert "did you mean sam_vit_" in one_sentence(said)

@@ -42,7 +42,7 @@ def _save(folder: Path, array: NDArray[Any]) -> list[Path]:
     ],
     ids=["1 pixel", "1 row", "constant", "nan", "inf", "bool", "int64", "int8", "half", "uint64"],
 )
-def test_every_image_of_numbers_is_answered(
+def test_every_image_of_numbers_gives_labels(
     capsys: Capture, toy_model: Path, tmp_path: Path, array: NDArray[Any]
 ) -> None:
     found = []
@@ -121,7 +121,7 @@ def test_files_that_are_damaged_or_no_images_get_one_sentence(
         assert not output.exists()
 
 
-def test_a_result_that_is_a_folder_is_told_before_the_work(
+def test_an_output_that_is_a_folder_is_refused_before_the_work(
     capsys: Capture, picture: Path, tmp_path: Path
 ) -> None:
     for option, name in (("-o", "l.tif"), ("--overlay", "l.png")):
@@ -132,7 +132,7 @@ def test_a_result_that_is_a_folder_is_told_before_the_work(
         assert "is a folder" in one_sentence(said)
 
 
-def test_the_picture_of_a_large_image_is_a_smaller_one(
+def test_the_overlay_of_a_large_image_is_reduced(
     capsys: Capture, toy_model: Path, tmp_path: Path
 ) -> None:
     file = tifffile.memmap(tmp_path / "large.tif", shape=(9000, 12_000), dtype="uint8")

@@ -18,7 +18,7 @@ from napari_pisam.masks.placed import PlacedMask
 
 
 @given(length=st.integers(1, 5000), factor=st.floats(1, 70))
-def test_a_smaller_picture_takes_its_labels_from_the_middle_of_its_pixels(
+def test_a_reduced_overlay_takes_its_labels_from_the_middle_of_its_pixels(
     length: int, factor: float
 ) -> None:
     count = max(1, int(length / factor))
@@ -28,7 +28,7 @@ def test_a_smaller_picture_takes_its_labels_from_the_middle_of_its_pixels(
     assert 0 <= places[0] <= places[-1] < length
 
 
-def test_the_outlines_of_a_large_images_picture_lie_round_its_objects(
+def test_the_outlines_of_a_reduced_overlay_lie_round_its_objects(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(opened, "_MOST_PIXELS", 100 * 120)

@@ -52,7 +52,7 @@ def test_lines_of_one_id_are_one_object_in_the_order_of_the_ids(tmp_path: Path) 
     ],
     ids=["a spreadsheet's", "tabs and no box columns", "other order, other columns, empty lines"],
 )
-def test_the_ways_in_which_tables_are_written_are_read(tmp_path: Path, text: str) -> None:
+def test_common_separators_and_spellings_are_read(tmp_path: Path, text: str) -> None:
     expected = (ObjectPrompt(1, Prompt(points=(Click(1.5, 2),))),)
     assert read_prompts(table(tmp_path, text)) == expected
 
@@ -81,7 +81,7 @@ def test_a_wrong_table_is_refused_in_a_sentence(tmp_path: Path, text: str, sente
     assert "\n" not in str(refused.value)
 
 
-def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "picture.csv"
     path.write_bytes(b"\x89PNG\xff\xfe")
     with pytest.raises(PromptFileError, match="not a CSV file in UTF-8"):

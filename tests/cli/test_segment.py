@@ -68,7 +68,7 @@ def test_a_table_gives_each_object_its_id_and_later_ones_cover_earlier_ones(
     assert "Object 300: later objects cover" in said.err
 
 
-def test_many_covered_objects_are_told_in_one_sentence(
+def test_many_covered_objects_are_named_in_one_sentence(
     capsys: Capture, picture: Path, toy_model: Path, tmp_path: Path
 ) -> None:
     prompts = tmp_path / "prompts.csv"
@@ -126,7 +126,7 @@ def test_channels_plane_and_object_size_reach_the_model(
         (("--point", "4,4", "--object-size", "big"), "--object-size"),
     ],
 )
-def test_a_wrong_option_is_one_sentence_and_two(
+def test_a_wrong_option_is_one_sentence_and_exit_code_2(
     capsys: Capture, picture: Path, tmp_path: Path, words: tuple[str, ...], sentence: str
 ) -> None:
     said = run(capsys, "segment", picture, "-o", tmp_path / "labels.tif", *words)
@@ -135,7 +135,7 @@ def test_a_wrong_option_is_one_sentence_and_two(
     assert not (tmp_path / "labels.tif").exists()
 
 
-def test_a_result_never_takes_the_place_of_the_image(
+def test_the_image_is_never_overwritten_by_the_result(
     capsys: Capture, picture: Path, tmp_path: Path
 ) -> None:
     image = tmp_path / "image.tif"
@@ -148,7 +148,7 @@ def test_a_result_never_takes_the_place_of_the_image(
 
 
 @pytest.mark.parametrize("output", ["labels.png", "nowhere/labels.tif"])
-def test_a_place_where_no_labels_can_go_is_told_before_the_work(
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(
     capsys: Capture, picture: Path, tmp_path: Path, output: str
 ) -> None:
     said = run(capsys, "segment", picture, "-o", tmp_path / output, "--point", "4,4")
@@ -156,7 +156,7 @@ def test_a_place_where_no_labels_can_go_is_told_before_the_work(
     assert one_sentence(said)
 
 
-def test_a_folder_that_refuses_is_told_before_the_work(
+def test_a_read_only_folder_is_refused_before_the_work(
     capsys: Capture, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object, **__: object) -> None:
@@ -186,7 +186,7 @@ def test_of_a_stack_the_option_that_chooses_a_plane_is_named(
     assert "has z 0 to 2, no 3" in one_sentence(said)
 
 
-def test_what_is_not_looked_at_is_told(
+def test_parts_of_the_file_that_are_not_used_are_named(
     capsys: Capture, picture: Path, toy_model: Path, tmp_path: Path
 ) -> None:
     where = ("-o", tmp_path / "labels.tif", "--point", "40,35", "--model", toy_model)
@@ -206,7 +206,7 @@ def test_what_is_not_looked_at_is_told(
     assert "holds 2 images; this is the first" in one_sentence(said)
 
 
-def test_errors_of_the_library_are_one_sentence_and_one(
+def test_errors_of_the_library_are_one_sentence_and_exit_code_1(
     capsys: Capture, picture: Path, toy_model: Path, tmp_path: Path
 ) -> None:
     page = tmp_path / "model.pth"
@@ -233,7 +233,7 @@ def test_debug_shows_where_an_error_comes_from(capsys: Capture, tmp_path: Path) 
         run(capsys, *words, "--debug")
 
 
-def test_an_object_that_is_not_found_is_told(
+def test_an_object_that_is_not_found_is_named(
     capsys: Capture,
     picture: Path,
     toy_model: Path,

@@ -34,7 +34,7 @@ def modules_after(*words: str) -> set[str]:
 @pytest.mark.parametrize(
     "words", [("--help",), ("--version",), ("segment", "--help"), (), ("models", "--help")]
 )
-def test_what_only_speaks_of_itself_loads_nothing_heavy(words: tuple[str, ...]) -> None:
+def test_help_and_version_load_nothing_heavy(words: tuple[str, ...]) -> None:
     assert not modules_after(*words) & set(HEAVY)
 
 
@@ -42,7 +42,7 @@ def test_the_list_of_models_loads_no_torch() -> None:
     assert "torch" not in modules_after("models", "list")
 
 
-def test_a_wrong_line_is_refused_before_torch_is_loaded() -> None:
+def test_a_wrong_command_line_is_refused_before_torch_is_loaded() -> None:
     command = [sys.executable, "-c", LOADED, "segment", "absent.tif", "-o", "o.tif"]
     done = subprocess.run([*command, "--point", "1,2"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -79,7 +79,7 @@ def test_the_help_names_every_command(capsys: Capture, words: tuple[str, ...]) -
         (("models", "info"), "`pisam models info --help`"),
     ],
 )
-def test_a_slip_of_the_pen_is_one_sentence(
+def test_a_typing_error_is_one_sentence(
     capsys: Capture, words: tuple[str, ...], sentence: str
 ) -> None:
     said = run(capsys, *words)
@@ -97,7 +97,7 @@ def test_a_slip_of_the_pen_is_one_sentence(
         (KeyError("bug"), 1, "This should not happen (KeyError: 'bug')"),
     ],
 )
-def test_whatever_goes_wrong_is_one_sentence(
+def test_every_error_is_one_sentence(
     capsys: Capture,
     monkeypatch: pytest.MonkeyPatch,
     error: BaseException,
@@ -113,7 +113,7 @@ def test_whatever_goes_wrong_is_one_sentence(
     assert sentence in one_sentence(said)
 
 
-def test_who_presses_ctrl_c_knows_and_gets_the_shells_exit_code(
+def test_ctrl_c_gives_the_shells_exit_code_and_no_message(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(*_: object) -> None:
@@ -124,13 +124,13 @@ def test_who_presses_ctrl_c_knows_and_gets_the_shells_exit_code(
     assert (said.code, said.err) == (130, "")
 
 
-def test_a_reader_who_leaves_early_is_no_error() -> None:
+def test_a_closed_pipe_is_no_error() -> None:
     command = f"{sys.executable} -m napari_pisam.cli models list | true"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.stderr == ""
 
 
-def test_a_console_without_the_characters_loses_no_work() -> None:
+def test_a_console_that_lacks_characters_loses_no_work() -> None:
     command = [sys.executable, "-c", "from napari_pisam.cli import main; main(['models', 'list'])"]
     environment = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     done = subprocess.run(command, capture_output=True, env=environment, check=False)

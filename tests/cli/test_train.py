@@ -64,12 +64,12 @@ def test_a_wrong_configuration_gets_one_sentence(
     assert said.strip().count("\n") == 0
 
 
-def test_a_missing_configuration_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_configuration_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "nowhere.toml"]) == 2
     assert "nowhere.toml" in capsys.readouterr().err
 
 
-def test_the_first_process_alone_speaks(
+def test_only_the_first_process_prints(
     capsys: Capture, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = run(capsys, "train", config, "--output", tmp_path / "run")
@@ -84,7 +84,7 @@ def test_the_first_process_alone_speaks(
     [({}, True), ({"RANK": "0", "LOCAL_RANK": "0"}, True), ({"RANK": "1"}, False),
      ({"LOCAL_RANK": "1"}, False)],
 )  # fmt: skip
-def test_which_process_is_the_first(
+def test_the_first_process_is_known_from_the_environment(
     variables: dict[str, str], first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("RANK", "LOCAL_RANK"):
@@ -94,7 +94,7 @@ def test_which_process_is_the_first(
     assert train._first_process() is first
 
 
-def test_ctrl_c_says_how_to_go_on_and_the_state_does(
+def test_ctrl_c_says_how_to_resume_and_the_state_resumes(
     capsys: Capture, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from napari_pisam.train.stopping import StopRequest
@@ -124,7 +124,7 @@ def test_ctrl_c_before_the_first_step_promises_no_state(
     assert (said.code, said.out, said.err) == (130, "", "")
 
 
-def test_without_the_extra_the_extra_is_named(
+def test_without_the_extra_the_message_names_it(
     capsys: Capture, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find_spec = importlib.util.find_spec
@@ -169,7 +169,9 @@ def test_options_reach_the_run(
     ]
 
 
-def test_a_run_is_not_begun_over_another_one(capsys: Capture, config: Path, tmp_path: Path) -> None:
+def test_a_run_is_not_started_over_another_one(
+    capsys: Capture, config: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
     assert run(capsys, "train", config, "--output", out).code == 0
     before = (out / "state.pt").read_bytes()
@@ -179,7 +181,7 @@ def test_a_run_is_not_begun_over_another_one(capsys: Capture, config: Path, tmp_
     assert (out / "state.pt").read_bytes() == before
 
 
-def test_the_published_training_goes_by_name(
+def test_the_published_training_is_found_by_name(
     capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

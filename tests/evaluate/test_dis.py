@@ -44,7 +44,7 @@ def finished(steps: Generator[Progress, None, DisReport]) -> tuple[DisReport, li
     return finish(steps, seen.append), seen
 
 
-def test_the_truth_is_perfect() -> None:
+def test_the_true_mask_has_perfect_figures() -> None:
     measures, truth = DisMeasures(), disc(80, 100, 30)
     measures.add(truth.astype(np.uint8) * 255, truth)
     found = measures.figures("discs")
@@ -56,7 +56,7 @@ def test_the_truth_is_perfect() -> None:
     assert found.mean_e > 0.98
 
 
-def test_worse_answers_have_worse_figures() -> None:
+def test_worse_masks_have_worse_figures() -> None:
     truth = disc(120, 120, 40)
     figures = []
     for radius in (40, 36, 25):
@@ -72,7 +72,7 @@ def test_worse_answers_have_worse_figures() -> None:
     assert best.hce < worst.hce
 
 
-def test_the_published_table_is_whole() -> None:
+def test_the_published_table_is_complete() -> None:
     published = published_figures()
     assert list(published) == ["DIS-TE1", "DIS-TE2", "DIS-TE3", "DIS-TE4"]
     assert all(len(methods) == 14 for methods in published.values())
@@ -82,13 +82,13 @@ def test_the_published_table_is_whole() -> None:
     assert published["DIS-TE4"]["Pi-SAM-b"].hce is None
 
 
-def test_the_box_is_squeezed_with_the_picture() -> None:
+def test_the_box_is_squeezed_with_the_image() -> None:
     truth = np.zeros((50, 200), np.bool_)
     truth[10:20, 40:160] = True
     assert squeezed_box(truth, 100) == Box(19.5, 19.5, 39.5, 79.5)
 
 
-def test_the_answer_has_the_size_of_the_picture(toy: Predictor) -> None:
+def test_the_mask_has_the_size_of_the_image(toy: Predictor) -> None:
     rgb8 = np.random.default_rng(0).integers(0, 255, (40, 70, 3), np.uint8)
     answer = squeezed_answer(toy, rgb8, disc(40, 70, 12))
     assert answer.shape == (40, 70)
@@ -114,7 +114,7 @@ def test_datasets_stand_beside_their_published_figures(toy: Predictor, tmp_path:
     assert few.sources[0].images == 1
 
 
-def test_what_is_not_there_is_not_measured(toy: Predictor, tmp_path: Path) -> None:
+def test_missing_sets_are_not_measured(toy: Predictor, tmp_path: Path) -> None:
     with pytest.raises(LabelledDataError, match="None of the data sets"):
         next(evaluate_dis(data_root=tmp_path, model=toy))
     pictures = {"a": disc(40, 60, 12).astype(np.uint8) * 255}
@@ -127,7 +127,7 @@ def test_what_is_not_there_is_not_measured(toy: Predictor, tmp_path: Path) -> No
     assert [s.name for s in report.sources] == ["DIS5K-TE2"]
 
 
-def test_a_mask_of_another_size_is_told(tmp_path: Path) -> None:
+def test_a_mask_of_another_size_is_an_error(tmp_path: Path) -> None:
     write_source(tmp_path, "odd", {"a": disc(20, 20, 5).astype(np.uint8) * 255})
     Image.new("L", (21, 20)).save(tmp_path / "odd/images/a.png")
     pair = find_pairs(tmp_path, SourceConfig("odd", "odd/images", "odd/masks"))[0]

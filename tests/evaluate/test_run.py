@@ -75,7 +75,7 @@ def test_progress_counts_to_the_total(listed: Path) -> None:
     assert all(a.done <= b.done for a, b in pairwise(seen))
 
 
-def test_closing_cancels(listed: Path) -> None:
+def test_closing_the_generator_cancels_the_run(listed: Path) -> None:
     one = Seer()
     steps = evaluate(listed, data_root=listed.parent, model=one)  # type: ignore[arg-type]
     while next(steps).done < 1:
@@ -87,7 +87,7 @@ def test_closing_cancels(listed: Path) -> None:
         next(steps)
 
 
-def test_chosen_sources_alone(listed: Path) -> None:
+def test_only_chosen_sources_are_measured(listed: Path) -> None:
     steps = evaluate(listed, data_root=listed.parent, model=seer(), only=("small",), per_source=2)
     report, _ = finished(steps)
     assert [(s.name, s.objects) for s in report.sources] == [("small", 2)]
@@ -96,14 +96,14 @@ def test_chosen_sources_alone(listed: Path) -> None:
         next(steps)
 
 
-def test_a_mask_of_another_size_is_told(listed: Path) -> None:
+def test_a_mask_of_another_size_is_an_error(listed: Path) -> None:
     Image.new("L", (40, 50)).save(listed.parent / "large/images/held_1.png")
     steps = evaluate(listed, data_root=listed.parent, model=seer(), only=("large",))
     with pytest.raises(LabelledDataError, match="50 x 40 pixels and its mask 90 x 200"):
         finished(steps)
 
 
-def test_two_runs_are_equal(listed: Path) -> None:
+def test_two_runs_give_equal_figures(listed: Path) -> None:
     def once() -> list[tuple[str, int, float]]:
         report = finish(evaluate(listed, data_root=listed.parent, model=seer(1), per_image=1))
         return [(o.image, o.object_id, o.click) for o in report.objects]

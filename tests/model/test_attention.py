@@ -70,7 +70,7 @@ def assert_equal(encoder: ImageEncoderViT, pixels: Tensor) -> None:
     bias=st.booleans(),
 )
 @settings(max_examples=25, deadline=None)
-def test_equals_the_package(
+def test_gives_what_the_package_gives(
     seed: int, batch: int, window: int, heads: int, rel_pos: bool, bias: bool
 ) -> None:
     encoder = make(seed, window_size=window, num_heads=heads, use_rel_pos=rel_pos, qkv_bias=bias)
@@ -79,7 +79,7 @@ def test_equals_the_package(
 
 @pytest.mark.parametrize("window", [5, 14])
 @pytest.mark.parametrize("limit", [1, 300, 5_000, 2**22])
-def test_the_size_of_the_pieces_does_not_show(
+def test_the_size_of_the_pieces_changes_no_value(
     limit: int, window: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attention, "_BIAS_ELEMENTS", {"cpu": limit})
@@ -116,14 +116,14 @@ def test_the_forward_of_the_package_runs_through_it() -> None:
         torch.testing.assert_close(encoder(picture()), make()(picture()), atol=2e-5, rtol=2e-5)
 
 
-def test_twice_is_harmless() -> None:
+def test_accelerating_twice_changes_nothing() -> None:
     once, twice = accelerate_encoder(make()), accelerate_encoder(accelerate_encoder(make()))
     assert list(once.state_dict()) == list(twice.state_dict())
     assert torch.equal(encode(once, picture())[0], encode(twice, picture())[0])
 
 
 @pytest.mark.parametrize("quick", [False, True])
-def test_early_features_are_the_first_global_blocks(quick: bool) -> None:
+def test_early_features_are_the_output_of_the_first_global_block(quick: bool) -> None:
     encoder = make(depth=4, global_attn_indexes=(1, 3))
     if quick:
         accelerate_encoder(encoder)
@@ -136,7 +136,7 @@ def test_early_features_are_the_first_global_blocks(quick: bool) -> None:
     assert torch.equal(early, kept[0])
 
 
-def test_steps_count_the_blocks_and_can_be_abandoned() -> None:
+def test_steps_count_the_blocks_and_can_be_cancelled() -> None:
     encoder = accelerate_encoder(make())
     run: list[int] = []
     for i, block in enumerate(encoder.blocks):
@@ -164,14 +164,14 @@ def test_an_encoder_without_global_attention_has_no_early_features() -> None:
         encode(make(global_attn_indexes=()), picture())
 
 
-def test_bfloat16_is_near_and_float32_outside() -> None:
+def test_in_bfloat16_the_output_is_float32_and_near() -> None:
     want, got = both(make(6, window_size=5), picture(6), dtype=torch.bfloat16)
     for g, w in zip(got, want, strict=True):
         assert g.dtype == torch.float32
         assert (g - w).abs().mean() < 0.03 * w.abs().mean()
 
 
-def test_products_of_matrices_attend_as_the_kernel_does() -> None:
+def test_attention_by_matrix_products_equals_the_kernels() -> None:
     random = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(2, 3, t, 8, generator=random) for t in (5, 12, 12))
     room = torch.randn(2, 2, 3, 5, 12, generator=random)
@@ -180,6 +180,6 @@ def test_products_of_matrices_attend_as_the_kernel_does() -> None:
     torch.testing.assert_close(got, want)
 
 
-def test_cpus_convolve_and_graphics_cards_do_not() -> None:
+def test_linear_layers_are_convolutions_on_cpus_alone() -> None:
     assert attention._quickest_linear(CPU) is attention._by_convolution
     assert attention._quickest_linear(torch.device("cuda")) is attention._by_linear

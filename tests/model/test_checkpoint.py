@@ -92,7 +92,7 @@ def refused(source: Path | dict[str, Tensor]) -> str:
 
 
 @pytest.mark.parametrize(("encoder", "width"), WIDTHS.items())
-def test_each_kind_and_size_is_told_from_names_and_shapes(
+def test_each_kind_and_size_is_known_from_names_and_shapes(
     encoder: str, width: int, tmp_path: Path
 ) -> None:
     states = {
@@ -110,7 +110,7 @@ def test_each_kind_and_size_is_told_from_names_and_shapes(
         assert set(found.state) == set(state)
 
 
-def test_sams_decoder_alone_is_known_and_tells_no_encoder(tmp_path: Path) -> None:
+def test_sams_decoder_alone_is_known_and_has_no_encoder(tmp_path: Path) -> None:
     torch.save(sam_decoder(), tmp_path / "d.pth")
     found = read_state(str(tmp_path / "d.pth"))
     assert (found.kind, found.encoder, found.width) == ("sam_mask_decoder", None, None)
@@ -204,7 +204,9 @@ def test_bytes_that_are_no_weights_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("length", [0x3C, 0x7B])
-def test_a_header_whose_length_reads_as_a_sign_is_no_web_page(length: int, tmp_path: Path) -> None:
+def test_a_safetensors_header_that_begins_with_a_less_than_sign_is_no_web_page(
+    length: int, tmp_path: Path
+) -> None:
     header = b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'.ljust(length)
     path = tmp_path / "m.safetensors"
     path.write_bytes(struct.pack("<Q", length) + header + b"\1")
@@ -270,7 +272,9 @@ def lying_headers() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("lie", lying_headers())
-def test_a_lying_safetensors_header_is_named(lie: str, tmp_path: Path) -> None:
+def test_a_safetensors_header_that_does_not_fit_its_content_is_named(
+    lie: str, tmp_path: Path
+) -> None:
     path = tmp_path / "lie.safetensors"
     path.write_bytes(lying_headers()[lie])
     assert "not a sound safetensors file" in refused(path)
@@ -398,7 +402,7 @@ def test_our_format_returns_what_was_written(tmp_path: Path) -> None:
     assert isinstance(found, Checkpoint)
 
 
-def test_half_precision_on_disk_spares_vectors_and_phases(tmp_path: Path) -> None:
+def test_half_precision_on_disk_leaves_vectors_and_phases_in_float32(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     state = {
         "w": torch.rand(4, 4),

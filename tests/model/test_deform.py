@@ -130,7 +130,7 @@ def test_gradients_equal_finite_differences() -> None:
     assert torch.autograd.gradcheck(lambda *a: ours(a, 1), inputs)
 
 
-def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_chunks_changes_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
     case = make(7, size=(11, 8), kernel=7)
     inputs = [t.requires_grad_() for t in case[:4]]
     monkeypatch.setattr(deform, "_SAMPLES", 7 * 49)
@@ -169,7 +169,7 @@ def test_half_precision_keeps_its_dtype_and_exact_positions() -> None:
     torch.testing.assert_close(got, expected(whole).to(torch.bfloat16))
 
 
-def test_autocast_stays_out() -> None:
+def test_autocast_does_not_reach_the_positions() -> None:
     x, offset, modulator, weight = (t.float() for t in make(4)[:4])
     case = Case(x, offset, modulator, weight, 1)
     with torch.autocast("cpu", torch.bfloat16):
@@ -177,7 +177,7 @@ def test_autocast_stays_out() -> None:
     torch.testing.assert_close(got, expected(case), atol=1e-5, rtol=1e-5)
 
 
-def test_a_position_that_is_no_number_gives_none() -> None:
+def test_a_nan_position_gives_nan_and_an_infinite_one_zero() -> None:
     case = make(6)
     case.offset[0, 0, 2, 2] = torch.nan
     case.offset[0, 0, 3, 3] = torch.inf
@@ -187,7 +187,7 @@ def test_a_position_that_is_no_number_gives_none() -> None:
     assert got.isfinite().all()
 
 
-def test_nothing_asked_nothing_done() -> None:
+def test_an_empty_region_gives_an_empty_result() -> None:
     case = make(9)
     region = Region(2, 2, 0, 4)
     part = (..., slice(2, 2), slice(2, 6))

@@ -56,14 +56,14 @@ def assert_masks(masks: Masks, wanted: dict[str, NDArray[Any]]) -> None:
     assert positive == pytest.approx(int(wanted["high_positive"]), abs=50)
 
 
-def test_pi_decoder_answers_as_published_without_clicks() -> None:
+def test_pi_decoder_gives_the_published_masks_without_clicks() -> None:
     with pytest.warns(IncompleteModelWarning, match="RGB embedding"):
         decoder = load_decoder(decoder_state("vit_b", "A"), encoder="vit_b")
     masks = decoder(**seeded_inputs("a1", 768, 1))
     assert_masks(masks, golden("pi_vit_b_noclick"))
 
 
-def test_pi_decoder_answers_as_published_with_clicks() -> None:
+def test_pi_decoder_gives_the_published_masks_with_clicks() -> None:
     wanted = golden("pi_vit_b_clicks")
     with pytest.warns(IncompleteModelWarning):
         decoder = load_decoder(decoder_state("vit_b", "A"), encoder="vit_b")
@@ -75,7 +75,7 @@ def test_pi_decoder_answers_as_published_with_clicks() -> None:
     assert_masks(masks, wanted)
 
 
-def test_padding_clicks_changes_nothing() -> None:
+def test_padding_clicks_change_nothing() -> None:
     with pytest.warns(IncompleteModelWarning):
         decoder = load_decoder(decoder_state("vit_b", "A"), encoder="vit_b")
     state_inputs = seeded_inputs("a1", 768, 1)
@@ -101,7 +101,7 @@ def test_padding_clicks_changes_nothing() -> None:
     assert torch.allclose(plain, masked, atol=1e-5)
 
 
-def test_pi_decoder_of_vit_l_answers_as_published_in_a_batch() -> None:
+def test_pi_decoder_of_vit_l_gives_the_published_masks_in_a_batch() -> None:
     with pytest.warns(IncompleteModelWarning):
         decoder = load_decoder(decoder_state("vit_l", "A"), encoder="vit_l")
     assert_masks(decoder(**seeded_inputs("a2", 1024, 2)), golden("pi_vit_l_batch2"))
@@ -109,7 +109,7 @@ def test_pi_decoder_of_vit_l_answers_as_published_in_a_batch() -> None:
 
 @pytest.mark.parametrize("multimask", [False, True])
 @pytest.mark.parametrize("token_only", [False, True])
-def test_hq_decoder_answers_as_published(multimask: bool, token_only: bool) -> None:
+def test_hq_decoder_gives_the_published_masks(multimask: bool, token_only: bool) -> None:
     wanted = golden("hq_vit_b")
     decoder = load_decoder(decoder_state("vit_b", "Q", "hq"), encoder="vit_b", kind="hq")
     inputs = seeded_inputs("q1", 768, 1)
@@ -122,7 +122,7 @@ def test_hq_decoder_answers_as_published(multimask: bool, token_only: bool) -> N
     assert_close("iou", iou, wanted[f"iou_multi{int(multimask)}"])
 
 
-def test_the_whole_model_answers_as_published() -> None:
+def test_the_whole_model_gives_the_published_masks() -> None:
     wanted = golden("whole_vit_b")
     fresh = PiSam(CONFIGS["vit_b"], "pi").state_dict()
     sam = {n: v for n, v in fresh.items() if n.startswith(("image_encoder.", "prompt_encoder."))}

@@ -46,7 +46,7 @@ def test_folded_norms_change_no_output_and_folding_twice_is_harmless() -> None:
 
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize("side", [8, 16])
-def test_strided_convolutions_see_what_tensorflows_same_shows_them(kernel: int, side: int) -> None:
+def test_strided_convolutions_pad_as_tensorflows_same_does(kernel: int, side: int) -> None:
     # the backbone's published weights were trained so: what is odd goes below and to the right
     missing = (side // 2 - 1) * 2 + kernel - side
     before = missing // 2
@@ -67,7 +67,7 @@ def test_strided_convolutions_see_what_tensorflows_same_shows_them(kernel: int, 
             torch.testing.assert_close(seen, wanted)
 
 
-def test_weights_laid_with_channels_last_keep_names_values_and_answers() -> None:
+def test_channels_last_keeps_names_values_and_results() -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(2)
         plain = PiSam(CONFIGS["toy"], "pi").eval()

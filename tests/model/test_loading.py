@@ -52,7 +52,7 @@ def corrected(model: PiSam, xy: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("order", ["xy", "yx"])
-def test_a_decoder_beside_a_sam_takes_clicks_in_the_order_it_was_trained_with(
+def test_a_decoder_loaded_with_a_sam_gets_clicks_in_the_order_it_was_trained_with(
     order: ClickOrder,
 ) -> None:
     pi = model_of("pi")
@@ -66,7 +66,7 @@ def test_a_decoder_beside_a_sam_takes_clicks_in_the_order_it_was_trained_with(
     assert not torch.allclose(corrected(plain, XY), corrected(plain, XY.flip(-1)), atol=1e-3)
 
 
-def test_a_decoder_without_an_interactor_says_so_and_takes_no_corrections() -> None:
+def test_a_decoder_without_an_interactor_warns_and_takes_no_corrections() -> None:
     state = decoder_state(model_of("pi"), without="interact_2.")
     with pytest.warns(IncompleteModelWarning, match="no Precise Interactor"):
         decoder = load_decoder(state, encoder=TOY)
@@ -74,7 +74,7 @@ def test_a_decoder_without_an_interactor_says_so_and_takes_no_corrections() -> N
     assert load_decoder(decoder_state(model_of("pi")), encoder=TOY).interacts
 
 
-def test_an_rgb_embedding_that_a_file_leaves_out_is_the_published_one_and_told() -> None:
+def test_an_rgb_embedding_missing_in_a_file_is_the_published_one_with_a_warning() -> None:
     with pytest.warns(IncompleteModelWarning, match="RGB embedding"):
         decoder = load_decoder(decoder_state(model_of("pi"), without="rgb_embed."), encoder=TOY)
     for name, value in draw_published_rgb_embedding(CONFIGS[TOY]).items():
@@ -82,7 +82,7 @@ def test_an_rgb_embedding_that_a_file_leaves_out_is_the_published_one_and_told()
 
 
 @pytest.mark.parametrize("kind", ["sam", "hq"])
-def test_a_whole_sam_or_hq_sam_answers_with_its_own_decoder(kind: DecoderKind) -> None:
+def test_a_whole_sam_or_hq_sam_uses_its_own_decoder(kind: DecoderKind) -> None:
     model = model_of(kind)
     loaded = load_pisam(sam=model.state_dict(), pi=None, encoder=TOY)
     assert loaded.kind == kind
@@ -103,7 +103,7 @@ def written(path: Path, model: PiSam, architecture: object) -> Path:
     return path
 
 
-def test_a_model_of_our_own_answers_after_a_file_as_before(tmp_path: Path) -> None:
+def test_a_model_of_ours_gives_the_same_masks_after_writing_and_loading(tmp_path: Path) -> None:
     model = model_of("pi")
     path = written(tmp_path / "toy.safetensors", model, architecture_of(model.config))
     loaded = load_model(path)
@@ -112,7 +112,7 @@ def test_a_model_of_our_own_answers_after_a_file_as_before(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_an_architecture_comes_back_from_what_json_holds_of_it(config: ModelConfig) -> None:
+def test_an_architecture_survives_json(config: ModelConfig) -> None:
     described = architecture_of(config)
     described["encoder"]["global_blocks"] = list(described["encoder"]["global_blocks"])
     assert config_from(described) == config

@@ -34,13 +34,13 @@ def test_where_nothing_is_known_to_be_quicker_numbers_stay_float32() -> None:
     assert choose_dtype("auto", MPS) == torch.float32
 
 
-def test_a_named_format_is_taken_and_an_unknown_one_told() -> None:
+def test_a_named_format_is_taken_and_an_unknown_one_is_refused() -> None:
     assert choose_dtype("float16", CPU) == torch.float16
     with pytest.raises(ValueError, match="there are auto, float32, bfloat16, float16"):
         choose_dtype("int8", CPU)
 
 
-def test_a_device_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="no device 'cuda:1' here; there is cpu"):
         choose_device("cuda:1")

@@ -54,7 +54,7 @@ def regions(draw: st.DrawFn) -> Region:
 
 @settings(deadline=None, max_examples=25)
 @given(region=regions(), values=st.sampled_from([1, 2**13, 2**20]))
-def test_the_region_of_the_high_resolution_answer_equals_that_of_the_whole_in_strips_of_any_height(
+def test_the_high_resolution_logits_of_a_region_equal_those_of_the_window_in_strips_of_any_height(
     decoder: PiDecoder, region: Region, values: int
 ) -> None:
     state = state_of(region.top)
@@ -75,7 +75,7 @@ def test_the_region_of_the_high_resolution_answer_equals_that_of_the_whole_in_st
 
 @settings(deadline=None, max_examples=25)
 @given(region=regions())
-def test_the_region_of_the_corrected_feature_equals_that_of_the_whole(
+def test_the_corrected_feature_of_a_region_equals_that_of_the_window(
     decoder: PiDecoder, region: Region
 ) -> None:
     state = state_of(region.left)
@@ -117,7 +117,7 @@ def test_a_click_beside_the_window_leaves_the_region_in_it() -> None:
     assert region == Region(0, 5, 10, 11)
 
 
-def test_a_mask_that_is_likely_nowhere_or_nearly_everywhere_is_looked_for_everywhere() -> None:
+def test_a_mask_that_is_likely_nowhere_or_nearly_everywhere_takes_the_whole_window() -> None:
     nowhere = torch.full((1, 1, SIDE, SIDE), -9.0)
     assert answer_region(nowhere, torch.zeros(1, 2)) is None
     assert answer_region(nowhere + 9, torch.zeros(1, 2)) is None

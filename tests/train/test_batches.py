@@ -51,7 +51,7 @@ def test_another_number_process_or_seed_gives_another_batch(data_root: Path) -> 
     assert not any(torch.equal(here.pixels, other.pixels) for other in others)
 
 
-def test_a_batch_has_the_shapes_it_says(data_root: Path) -> None:
+def test_a_batch_has_the_documented_shapes(data_root: Path) -> None:
     batch = dataset(data_root)[0]
     assert batch.pixels.shape == (2, 3, 64, 64)
     assert batch.pixels.dtype == torch.uint8
@@ -98,7 +98,7 @@ def test_a_whole_window_shows_the_image_squeezed(data_root: Path, augment: str) 
     assert bool(reduced) == (augment == "flip")
 
 
-def test_images_beyond_the_memory_set_aside_are_let_go(
+def test_images_beyond_the_memory_limit_are_freed(
     data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crops, "KEPT_BYTES", 1)
@@ -110,7 +110,7 @@ def test_images_beyond_the_memory_set_aside_are_let_go(
     assert sum(bool(i.kept_bytes) for i in images) == 1
 
 
-def test_masks_without_objects_end_in_a_sentence(
+def test_masks_without_objects_are_an_error_of_one_sentence(
     data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crops, "MOST_TRIES", 3)
@@ -157,7 +157,7 @@ def test_several_points_begin_on_the_object() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_thin_structures_are_thin_apart_and_seen(seed: int) -> None:
+def test_thin_structures_are_thin_disjoint_and_visible(seed: int) -> None:
     ground = np.full((3, 128, 128), 120, np.uint8)
     pixels, masks = thin_structures(ground, np.random.default_rng(seed), count=3)
     again = thin_structures(ground, np.random.default_rng(seed), count=3)

@@ -39,7 +39,7 @@ def test_sources_come_from_another_file_and_its_own(tmp_path: Path) -> None:
     assert [s.name for s in config.sources] == ["more", "cells"]
 
 
-def test_a_stage_may_weigh_sources_in_its_own_way(tmp_path: Path) -> None:
+def test_a_stage_may_set_weights_of_sources(tmp_path: Path) -> None:
     more = GOOD[GOOD.index("[[") :]
     (tmp_path / "sources.toml").write_text(more + "weight = 3\n" + more.replace("cells", "few"))
     own = 'data = "sources.toml"\nname = "t"\nstage = "decoder"\n[weights]\nfew = 2\n'
@@ -113,12 +113,12 @@ def test_a_file_without_images_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoder", ["vit_b", "vit_l", "vit_h"])
 @pytest.mark.parametrize("stage", ["decoder", "interactor"])
-def test_published_recipes_say_what_the_program_builds(encoder: str, stage: str) -> None:
+def test_published_recipes_equal_the_configurations_in_the_code(encoder: str, stage: str) -> None:
     recipe = load_config(RECIPES / "published" / f"{encoder}-{stage}.toml")
     assert recipe == published_config(encoder, stage)  # type: ignore[arg-type]
 
 
-def test_the_published_recipe_knows_its_encoders() -> None:
+def test_the_published_recipe_refuses_other_encoders() -> None:
     with pytest.raises(ConfigError, match="vit_b"):
         published_config("vit_g", "decoder")
 

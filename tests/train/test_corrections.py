@@ -15,7 +15,7 @@ from napari_pisam.model.config import config_of
 from napari_pisam.model.decoder import PiDecoder
 from napari_pisam.train import pi_step
 from napari_pisam.train.config import TrainConfig
-from napari_pisam.train.corrections import clicks_on_errors, with_answer
+from napari_pisam.train.corrections import clicks_on_errors, with_result
 from napari_pisam.train.losses import point_loss
 from napari_pisam.train.pi_step import PiExample, PiStep
 from napari_pisam.train.prompting import DrawnPrompts
@@ -35,7 +35,7 @@ def at_pixels(mask: Tensor, xy_unit: Tensor) -> list[float]:
 
 @settings(deadline=None)
 @given(y=corner, x=corner, height=st.integers(1, 6), width=st.integers(1, 6), missed=st.booleans())
-def test_the_answer_comes_back_with_a_click_on_its_error_that_says_what_is_right(
+def test_the_next_prompt_has_the_mask_and_a_click_on_its_error_with_the_true_sign(
     y: int, x: int, height: int, width: int, missed: bool
 ) -> None:
     wrong = torch.zeros(1, 1, LOW, LOW)
@@ -44,7 +44,7 @@ def test_the_answer_comes_back_with_a_click_on_its_error_that_says_what_is_right
     logits = -torch.ones_like(wrong) if missed else 2 * wrong - 1
     before = torch.tensor([[[3.0, 4.0]]])
     drawn = DrawnPrompts(before, torch.tensor([[1]]), None, None, True)
-    again, given_back = with_answer(drawn, logits, target, window=WINDOW)
+    again, given_back = with_result(drawn, logits, target, window=WINDOW)
     assert again.points_xy_input is not None
     assert again.point_labels is not None
     assert torch.equal(again.points_xy_input[:, :1], before)
@@ -61,7 +61,7 @@ def test_the_click_on_two_small_errors_lies_on_one_of_them_and_not_between() -> 
     wrong = torch.zeros(1, 1, LOW, LOW)
     wrong[..., 8, 4] = wrong[..., 8, 10] = 1
     drawn = DrawnPrompts(None, None, None, None, False)
-    _, given_back = with_answer(drawn, -torch.ones_like(wrong), wrong, window=WINDOW)
+    _, given_back = with_result(drawn, -torch.ones_like(wrong), wrong, window=WINDOW)
     assert at_pixels(wrong[0, 0], given_back.xy_unit[0]) == [1.0]
 
 

@@ -46,7 +46,7 @@ def test_a_mask_covers_what_is_bright_however_the_crop_was_cut_and_turned(
 
 
 @pytest.mark.parametrize("turn", range(8))
-def test_the_eight_turns_of_a_square_are_eight_and_the_same_for_pixels_and_masks(turn: int) -> None:
+def test_the_eight_symmetries_are_distinct_and_the_same_for_pixels_and_masks(turn: int) -> None:
     square = np.arange(16, dtype=np.uint8).reshape(4, 4)
     turned = dihedral(np.stack([square, square + 16]), turn)
     assert np.array_equal(turned[0], dihedral(square, turn))
@@ -57,7 +57,7 @@ def test_the_eight_turns_of_a_square_are_eight_and_the_same_for_pixels_and_masks
 
 @settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 2**32))
-def test_what_a_microscope_may_change_moves_nothing(seed: int) -> None:
+def test_photometric_changes_move_no_pixel(seed: int) -> None:
     pixels = np.full((3, 48, 48), 60, np.uint8)
     pixels[:, 6:20, 25:44] = 190
     found = photometric(pixels, np.random.default_rng(seed)).astype(float).mean(0)
@@ -67,7 +67,7 @@ def test_what_a_microscope_may_change_moves_nothing(seed: int) -> None:
 
 
 @pytest.mark.parametrize("first", [1, 2, 3])
-def test_the_object_that_a_crop_is_drawn_for_leads_its_masks(
+def test_the_object_that_a_crop_is_drawn_for_is_the_first_mask(
     image: LabelledImage, first: int
 ) -> None:
     style = CropStyle(size=SIZE, objects=3)
@@ -89,7 +89,7 @@ def test_the_object_that_a_crop_is_drawn_for_leads_its_masks(
         assert sorted(columns) == pytest.approx([12, 36, 60], abs=2)
 
 
-def test_an_object_of_which_a_sliver_is_seen_is_not_asked_for(image: LabelledImage) -> None:
+def test_an_object_of_which_a_sliver_is_visible_gets_no_mask(image: LabelledImage) -> None:
     label_map = image.maps[0]
     areas = {o.id: o.area for o in label_map.objects}
     for x in range(0, 40, 4):
@@ -109,7 +109,7 @@ def test_an_object_of_which_a_sliver_is_seen_is_not_asked_for(image: LabelledIma
         assert len(crop.masks) <= max(len(large), 1)
 
 
-def test_a_crop_far_from_its_object_is_none(image: LabelledImage) -> None:
+def test_a_crop_without_its_object_is_none(image: LabelledImage) -> None:
     for window in (Window(500, 500, 40, 40), Window(0, 0, 60, 20)):
         crop = cut_crop(
             image,

@@ -107,7 +107,7 @@ def test_steps_after_the_last_state_are_taken_out_of_the_log(
     assert len(rows) == len({tuple(r.split(",")[:2]) for r in rows})
 
 
-def test_ctrl_c_lets_the_step_end_and_writes_the_state(
+def test_ctrl_c_finishes_the_step_and_writes_the_state(
     data_root: Path, tmp_path: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, forward = configured(steps=6), StageStep.forward
@@ -139,7 +139,7 @@ def _heard() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_heard")
-def test_ctrl_c_told_twice_at_once_is_one_wish_and_told_again_later_ends_the_step(
+def test_signals_at_once_are_one_request_and_a_later_one_ends_the_step(
     data_root: Path, tmp_path: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forward, waits, clock = StageStep.forward, [0.0, 0.0], 0.0
@@ -158,7 +158,7 @@ def test_ctrl_c_told_twice_at_once_is_one_wish_and_told_again_later_ends_the_ste
     with pytest.raises(KeyboardInterrupt):
         next(run)
     assert state_in(tmp_path)["done"] == 1
-    waits[:] = [stopping.ONE_WISH + 1, 0.0]
+    waits[:] = [stopping.ONE_REQUEST + 1, 0.0]
     again = Trainer(configured(steps=6), data_root=data_root, out=tmp_path).run(resume=True)
     with pytest.raises(KeyboardInterrupt):
         next(again)
@@ -186,7 +186,7 @@ def test_a_crash_while_writing_keeps_the_state_before(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
-def test_a_full_disk_is_told_in_one_sentence(
+def test_a_full_disk_is_an_error_of_one_sentence(
     data_root: Path, tmp_path: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nowhere(path: Any, *_: object) -> Any:
@@ -260,7 +260,7 @@ def test_without_learning_rates_a_stage_has_its_own_and_the_weights_say_so(
     assert said["training"]["learning_rates"] == rates_of(config)
 
 
-def test_a_light_model_goes_on_learning_and_sams_encoder_stays(configured: Configured) -> None:
+def test_a_light_encoder_is_trained_further_and_sams_stays_frozen(configured: Configured) -> None:
     rates = rates_of(configured("decoder", learning_rates={}, model="vit_b"))
     assert not any(name.startswith(("image_encoder", "prompt_encoder")) for name in rates)
     assert rates_of(configured("decoder", learning_rates={}, model="tiny"))["image_encoder"] > 0
@@ -325,7 +325,7 @@ NOWHERE = SourceConfig("moon", "moon/images", "moon/masks")
         ({"init": ("sam_vit_b",)}, "pisam models download sam_vit_b"),
     ],
 )
-def test_what_cannot_be_run_is_told_in_one_sentence(
+def test_a_run_that_cannot_start_is_an_error_of_one_sentence(
     data_root: Path,
     tmp_path: Path,
     configured: Configured,

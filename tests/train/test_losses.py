@@ -18,13 +18,13 @@ from napari_pisam.train.losses import (
 )
 
 
-def test_dice_of_halves() -> None:
+def test_dice_of_masks_that_half_overlap() -> None:
     # p = 0.5 everywhere: 1 - (2 * 0.5 * 2 + 1) / (2 + 2 + 1)
     found = dice_loss(torch.zeros(1, 4), torch.tensor([[1.0, 1.0, 0.0, 0.0]]))
     assert found.item() == pytest.approx(1 - 3 / 5)
 
 
-def test_dice_of_a_perfect_answer_is_nothing() -> None:
+def test_dice_of_a_perfect_mask_is_zero() -> None:
     target = torch.tensor([[1.0, 0.0, 1.0]])
     assert dice_loss((target - 0.5) * 200, target).item() == pytest.approx(0, abs=1e-6)
 
@@ -55,7 +55,7 @@ def test_iou_counts_pixels() -> None:
     assert mask_iou(-torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)).item() == 0
 
 
-def test_points_are_read_at_pixel_centres_and_the_rim_goes_on() -> None:
+def test_points_are_read_at_pixel_centres_and_the_border_is_continued() -> None:
     values = torch.arange(8.0).view(1, 1, 2, 4)
     xy = torch.tensor([[[1 / 8, 1 / 4], [7 / 8, 3 / 4], [1 / 4, 1 / 4], [1.0, 1.0]]])
     assert sample_points(values, xy).flatten().tolist() == pytest.approx([0, 7, 0.5, 7])
@@ -83,7 +83,7 @@ def test_points_stay_in_the_rectangle_they_are_given() -> None:
     assert (points <= inside[:, None, 2:]).all()
 
 
-def test_the_point_loss_of_a_flat_answer() -> None:
+def test_the_point_loss_of_constant_logits() -> None:
     found = point_loss(
         torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8), 400, generator=torch.Generator()
     )

@@ -44,7 +44,7 @@ def moved(data_root: Path, out: Path, config: TrainConfig) -> dict[str, float]:
     return {n: float((after[n].float() - v.float()).abs().max()) for n, v in before.items()}
 
 
-def test_every_step_is_taken_at_the_rate_that_its_number_tells(
+def test_every_step_has_the_learning_rate_of_its_number(
     data_root: Path, tmp_path: Path, configured: Configured
 ) -> None:
     config = configured(steps=4, warmup=2, floor=0.1)
@@ -57,7 +57,7 @@ def test_every_step_is_taken_at_the_rate_that_its_number_tells(
     assert len(set(scales)) > 2
 
 
-def test_a_gradient_is_cut_to_the_length_that_is_allowed(
+def test_a_gradient_is_clipped_to_the_largest_norm(
     data_root: Path, tmp_path: Path, configured: Configured
 ) -> None:
     # Adam takes steps of one size whatever the gradient's, but for one near its epsilon
@@ -66,7 +66,7 @@ def test_a_gradient_is_cut_to_the_length_that_is_allowed(
     assert max(short.values()) < 1e-6 < 1e-4 < max(free.values())
 
 
-def test_statistics_of_norms_stay_and_what_is_frozen_does_too(
+def test_statistics_of_norms_and_frozen_weights_do_not_change(
     data_root: Path, tmp_path: Path, configured: Configured
 ) -> None:
     config = configured(steps=2, learning_rates={"image_encoder.backbone": 1e-3})
@@ -77,7 +77,7 @@ def test_statistics_of_norms_stay_and_what_is_frozen_does_too(
     assert len(still) < len(changed)
 
 
-def test_validation_measures_the_average_that_is_written_and_gives_the_weights_back(
+def test_validation_measures_the_averaged_weights_and_restores_the_current_ones(
     data_root: Path, tmp_path: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured: list[dict[str, Tensor]] = []

@@ -37,7 +37,7 @@ def test_a_box_is_a_little_off_on_every_side_and_never_by_more_than_an_eighth() 
     extent=st.tuples(st.floats(0.1, 0.35), st.floats(0.1, 0.35)),
     seed=st.integers(0, 2**32),
 )
-def test_points_say_the_truth_and_those_beside_the_object_are_near_it(
+def test_points_have_true_labels_and_negative_ones_are_near_the_object(
     size: int, place: tuple[float, float], extent: tuple[float, float], seed: int
 ) -> None:
     rows, columns = (
@@ -60,7 +60,7 @@ def test_points_say_the_truth_and_those_beside_the_object_are_near_it(
 
 
 @pytest.mark.parametrize("size", [64, 512])
-def test_an_object_that_fills_the_window_gets_no_point_that_denies_it(size: int) -> None:
+def test_an_object_that_fills_the_window_gets_no_negative_point(size: int) -> None:
     mask = np.full((size, size), 255, np.uint8)
     for seed in range(10):
         _, labels = draw_points(mask, 4, np.random.default_rng(seed))

@@ -61,7 +61,7 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
-def test_every_set_is_learned_from_and_dis_vd_is_only_looked_at(tree: Path, tmp_path: Path) -> None:
+def test_every_set_is_trained_on_except_dis_vd_which_validates(tree: Path, tmp_path: Path) -> None:
     reports = list(train(tmp_path / "config.toml", Folders(tree, tmp_path / "run")))
     assert [r.total for r in reports] == [9] * 9
     assert {"low", "high", "val/high"} <= reports[-1].figures.keys()
@@ -81,9 +81,7 @@ def test_a_mask_is_one_object_and_an_image_is_no_mask_of_itself(tree: Path) -> N
             assert [item.id for item in labels.objects] == [1]
 
 
-def test_sets_that_are_not_there_end_the_run_or_are_left_out_as_asked(
-    tree: Path, tmp_path: Path
-) -> None:
+def test_missing_sets_end_the_run_or_are_skipped_as_configured(tree: Path, tmp_path: Path) -> None:
     shutil.rmtree(tree / "fss_all")
     config, folders = tmp_path / "config.toml", Folders(tree, tmp_path / "run")
     with pytest.raises(ConfigError, match=r"folders of FSS are not under.*missing = \"skip\""):
@@ -94,7 +92,9 @@ def test_sets_that_are_not_there_end_the_run_or_are_left_out_as_asked(
     assert "left out, because their folders are missing: FSS" in first.message
 
 
-def test_a_run_says_that_its_own_figures_need_images_held_back(tree: Path, tmp_path: Path) -> None:
+def test_validation_without_held_back_images_is_an_error_that_says_so(
+    tree: Path, tmp_path: Path
+) -> None:
     shutil.rmtree(tree / "DIS5K")
     (tmp_path / "config.toml").write_text('missing = "skip"\n' + CONFIG, "utf-8")
     assert load_config(tmp_path / "config.toml").sources

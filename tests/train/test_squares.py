@@ -78,7 +78,7 @@ def test_the_rgb_embedding_of_a_square_is_that_of_the_window(decoder: PiDecoder)
     torch.testing.assert_close(part, whole, rtol=0, atol=1e-6)
 
 
-def test_inside_its_margin_a_square_answers_as_the_window_does(decoder: PiDecoder) -> None:
+def test_inside_its_margin_a_square_gives_what_the_window_gives(decoder: PiDecoder) -> None:
     feature, low = torch.randn(2, TOY.feature, 64, 64), torch.randn(2, 1, 64, 64)
     picture = torch.randn(2, 3, 256, 256)
     where = squares([(0, 20), (32, 5)], 32, grid=64)
@@ -114,7 +114,7 @@ def test_the_interactor_on_the_whole_grid_as_a_square_is_the_plain_one(decoder: 
     torch.testing.assert_close(square, plain)
 
 
-def test_clicks_read_a_square_where_they_read_the_window(decoder: PiDecoder) -> None:
+def test_clicks_sample_a_square_where_they_sample_the_window(decoder: PiDecoder) -> None:
     feature = torch.randn(1, TOY.feature, 16, 16)
     xy, labels = torch.tensor([[[0.5, 0.6]]]), torch.tensor([[1]])
     where = squares([(4, 3)], 8)

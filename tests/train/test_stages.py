@@ -18,7 +18,7 @@ from napari_pisam.model.layers import normalise
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.train.batches import StepBatch, StepDataset
 from napari_pisam.train.config import ConfigError, TrainConfig
-from napari_pisam.train.corrections import clicks_on_errors, padded_clicks, with_answer
+from napari_pisam.train.corrections import clicks_on_errors, padded_clicks, with_result
 from napari_pisam.train.crops import CropSampler, CropStyle
 from napari_pisam.train.optimisation import Average, learning_rate_scale, parameter_groups
 from napari_pisam.train.pi_step import PiExample
@@ -114,7 +114,7 @@ def alone(batch: StepBatch, window: int) -> StepBatch:
     )
 
 
-def test_every_object_is_answered_in_its_own_window(
+def test_every_object_is_decoded_in_its_own_window(
     data_root: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch, model = one_batch(data_root), toy().eval()
@@ -262,7 +262,7 @@ def test_the_average_follows_the_weights(configured: Configured) -> None:
     assert set(average.values) == {n for n, p in model.named_parameters() if p.requires_grad}
 
 
-def test_clicks_lie_on_errors_and_say_what_is_right() -> None:
+def test_clicks_lie_on_errors_and_have_the_true_sign() -> None:
     target, logits = torch.zeros(2, 1, 32, 32), torch.full((2, 1, 16, 16), -1.0)
     target[0, :, 4:24, 8:28] = 1
     drawn = clicks_on_errors(logits, target, np.random.default_rng(0))
@@ -275,12 +275,12 @@ def test_clicks_lie_on_errors_and_say_what_is_right() -> None:
     assert flags[1].tolist() == [-1] * len(labels)
 
 
-def test_the_answer_comes_back_as_a_mask_with_a_click_on_the_error() -> None:
+def test_the_result_becomes_the_next_prompt_with_a_click_on_the_error() -> None:
     target = torch.zeros(2, 1, 16, 16)
     target[:, :, 2:14, 2:14] = 1
     logits = torch.full((2, 1, 16, 16), -20.0)
     logits[1] = target[1] * 40 - 20
-    again, given = with_answer(
+    again, given = with_result(
         DrawnPrompts(None, None, None, None, True), logits, target, window=64
     )
     assert again.mask_input is not None
@@ -295,7 +295,7 @@ def test_the_answer_comes_back_as_a_mask_with_a_click_on_the_error() -> None:
     assert torch.allclose(given.xy_unit * 64 - 0.5, again.points_xy_input)
 
 
-def test_the_interactor_learns_from_the_clicks_that_sams_decoder_has_answered(
+def test_the_interactor_is_trained_on_the_clicks_that_sams_decoder_was_given(
     data_root: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch, model = mistaken(one_batch(data_root)), toy().eval()
@@ -328,7 +328,7 @@ def test_the_interactor_learns_from_the_clicks_that_sams_decoder_has_answered(
         assert torch.allclose(xy[row][given] * 64 - 0.5, answered[i][own], atol=1e-4)
 
 
-def test_the_interactor_of_a_published_model_learns_from_errors_that_are_left(
+def test_the_interactor_of_a_published_model_is_trained_on_the_errors_that_are_left(
     data_root: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(3)

@@ -72,7 +72,7 @@ def finish(process: subprocess.Popen[str], code: int) -> tuple[str, str]:
     return out, err
 
 
-def test_two_processes_learn_one_model_and_go_on_after_ctrl_c_as_if_unbroken(
+def test_two_processes_train_one_model_and_resume_after_ctrl_c_as_an_unbroken_run(
     data_root: Path, tmp_path: Path
 ) -> None:
     config = tmp_path / "pair.toml"

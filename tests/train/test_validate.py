@@ -17,7 +17,7 @@ LOW, WINDOW = 16, 64
 
 
 @pytest.mark.parametrize("missed", [True, False])
-def test_the_correction_is_told_where_the_error_is_and_what_is_right(
+def test_the_correction_lies_on_the_error_and_has_the_true_sign(
     missed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with torch.random.fork_rng(devices=[]):
@@ -52,7 +52,7 @@ def test_the_correction_is_told_where_the_error_is_and_what_is_right(
     assert 44 <= x <= 56
 
 
-def test_an_answer_without_an_error_needs_no_correction(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mask_without_an_error_gets_no_correction(monkeypatch: pytest.MonkeyPatch) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = PiSam(config_of("toy"), "pi").eval()

@@ -51,7 +51,8 @@ def encode(encoder: ImageEncoderViT, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Normalised pixels (B, 3, S, S) -> embedding (B, dim, g, g), early (B, g, g, width).
 
     Early features, channels last, are the output of the first block with global attention.
-    Takes the package's encoder as well as an accelerated one. Spec section 1.
+    Takes the package's encoder as well as an accelerated one. Sources: SAM's image encoder
+    (Kirillov et al., 2023); early features as HQ-SAM and Pi-SAM take them.
     """
     return finish(encode_steps(encoder, pixels))
 
@@ -60,9 +61,11 @@ def encode_steps(
     encoder: ImageEncoderViT, pixels: Tensor
 ) -> Generator[int, None, tuple[Tensor, Tensor]]:
     """`encode` in pieces: yields the number of blocks done after each; closing it cancels."""
+    # Embed the patches and add absolute positions
     x = encoder.patch_embed(pixels)
     if encoder.pos_embed is not None:
         x = x + encoder.pos_embed
+    # Run the blocks, and keep the output of the first with global attention
     early = None
     for done, block in enumerate(encoder.blocks, start=1):
         x = block(x)
@@ -71,6 +74,7 @@ def encode_steps(
         yield done
     if early is None:
         raise ValueError("This encoder has no block with global attention.")
+    # Reduce the channels
     return encoder.neck(x.permute(0, 3, 1, 2)), early
 
 
@@ -116,11 +120,13 @@ class _QuickBlock(nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
+        # Attend, in windows or everywhere
         normed = self.norm1(x).to(self.dtype)
         # The sum is a new tensor, so that what follows may write into it.
         x = x.contiguous() + (
             self._windows(normed) if self.window_size else self._everywhere(normed)
         )
+        # Add the MLP, some tokens at a time
         tokens = x.view(-1, x.shape[-1])
         lin1, lin2, act = self.mlp.lin1, self.mlp.lin2, self.mlp.act
         step = _MLP_TOKENS.get(x.device.type, len(tokens))
@@ -147,11 +153,13 @@ class _QuickBlock(nn.Module):
             for left, width in _strips(x.shape[2], size):
                 grid = _Grid(min(height, size), min(width, size), size, size)
                 area = (slice(None), slice(top, top + height), slice(left, left + width))
-                # (B, rows of windows, height, columns of windows, width, C) and back
+                # Cut into windows: (B, rows of windows, height, columns of windows, width, C)
                 tiled = (b, height // grid.height, grid.height, width // grid.width, grid.width, c)
                 tokens = x[area].reshape(tiled).transpose(2, 3).reshape(-1, grid.cells, c)
+                # Attend within each window
                 qkv = _pad_keys(self.attn, self._qkv(tokens), grid)
                 mixed = self._project(_attend(self.attn, qkv, grid))
+                # Put the windows back in their place
                 turned = mixed.view(b, tiled[1], tiled[3], grid.height, grid.width, c)
                 out[area] = turned.transpose(2, 3).reshape(b, height, width, c)
         return out
@@ -225,17 +233,20 @@ def _attend(attn: Attention, qkv: tuple[Tensor, Tensor, Tensor], grid: _Grid) ->
     q, k, v = qkv
     if not attn.use_rel_pos:
         return F.scaled_dot_product_attention(q, k, v, scale=attn.scale)
+    # Compute the relative positions of rows and columns
     n, heads, t, d = q.shape
     out = q.new_empty((n, t, heads, d)).transpose(1, 2)
     rel_rows, rel_columns = _relative(attn, q, grid)
-    # torch's kernel gains nothing from short numbers on a CPU; products of matrices do.
+    # Choose the kernel: with short numbers on a CPU, products of matrices are quicker than torch's
     short = q.device.type == "cpu" and q.dtype != torch.float32
     mix = _by_products if short else _by_kernel
     limit = _BIAS_ELEMENTS.get(q.device.type, _BIAS_DEFAULT)
     scratch = q.new_empty(2 if short else 1, max(limit, grid.width * grid.keys))
+    # Attend piece by piece, so that the bias stays small
     for window, head, row in _pieces((n, heads, grid.height), grid.width * grid.keys, limit):
         part = (window, head, row)
         queries = (window, head, slice(row.start * grid.width, row.stop * grid.width))
+        # Add both relative positions into the bias
         rows, columns = rel_rows[part].unsqueeze(-1), rel_columns[part].unsqueeze(-2)
         shape = (*rows.shape[:-1], grid.key_width)
         room = scratch[:, : math.prod(shape)]
@@ -252,6 +263,7 @@ def _by_kernel(qkv: tuple[Tensor, Tensor, Tensor], scale: float, room: Tensor) -
 
 def _by_products(qkv: tuple[Tensor, Tensor, Tensor], scale: float, room: Tensor) -> Tensor:
     """room (2, n, heads, T, K): the bias, which is overwritten, and as much again to work in."""
+    # Compute scores plus bias, normalise them, and mix the values
     q, k, v = (part.flatten(0, 1) for part in qkv)
     scores, weights = room.flatten(1, 2)
     torch.baddbmm(scores, q, k.transpose(1, 2), alpha=scale, out=scores)
@@ -283,6 +295,7 @@ def _relative(attn: Attention, q: Tensor, grid: _Grid) -> tuple[Tensor, Tensor]:
     Both are views of one product of the queries with the tables of relative positions: along a
     row of the product the keys follow each other, and a step of the query shifts them by one.
     """
+    # Multiply the queries with both tables
     n, heads, t, d = q.shape
     tables = [
         _table(attn.rel_pos_h, grid.key_height).flip(0),
@@ -291,6 +304,7 @@ def _relative(attn: Attention, q: Tensor, grid: _Grid) -> tuple[Tensor, Tensor]:
     table = torch.cat(tables).t().expand(heads, -1, -1)
     queries = q.permute(1, 0, 2, 3).reshape(heads, n * t, d)
     product = torch.bmm(queries, table)
+    # View the product so that each query's row begins at its own shift
     length = product.shape[-1]
     window, head, row = t * length, n * t * length, grid.width * length
     rows = product.as_strided(

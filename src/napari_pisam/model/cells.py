@@ -1,4 +1,4 @@
-"""Rectangles of the low-resolution grid: grow them, place one in another, cut a picture by them."""
+"""Rectangles of the low-resolution grid: grow them, place one in another, cut an image by them."""
 
 from __future__ import annotations
 

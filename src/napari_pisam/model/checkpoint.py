@@ -1,4 +1,4 @@
-"""What a weights file is, told from its key names and shapes, and its strict way into a module.
+"""What a weights file is, known from its key names and shapes, and its strict load into a module.
 
 Nothing is ever unpickled: torch files are read with ``weights_only=True``, ours with safetensors.
 """
@@ -66,8 +66,8 @@ class Checkpoint:
     """Weights, and what they are.
 
     state: names without wrapper and without ``module.``. kind: see KIND_NAMES. encoder: "vit_b",
-    "vit_l", "vit_h", or None for another width or none told. width: channels of the encoder's
-    early features, None where the file does not tell. metadata: of a "pisam" file, else empty.
+    "vit_l", "vit_h", or None for another or an unknown width. width: channels of the encoder's
+    early features, None where it is unknown. metadata: of a "pisam" file, else empty.
     path: None for a state dict in memory.
     """
 
@@ -80,7 +80,7 @@ class Checkpoint:
 
     @property
     def label(self) -> str:
-        """How messages call it."""
+        """Its name in messages."""
         return f"'{self.path.name}'" if self.path else "The state dict"
 
     def part(self, prefix: str) -> dict[str, Tensor]:
@@ -98,7 +98,7 @@ class LoadReport:
 
 
 def read_state(source: str | Path | Mapping[str, Tensor]) -> Checkpoint:
-    """Read a weights file, or take a state dict, and tell what it is.
+    """Read a weights file, or take a state dict, and identify it.
 
     Files are mapped into memory where their format allows it. Raises CheckpointError with one
     sentence for anything that is no checkpoint of ours, SAM's, HQ-SAM's or Pi-SAM's.
@@ -327,7 +327,7 @@ def _kind(state: Mapping[str, Tensor], label: str) -> Kind:
 
 
 def _width(state: Mapping[str, Tensor]) -> int | None:
-    """Channels of the encoder that the weights belong to, None where they do not tell."""
+    """Channels of the encoder that the weights belong to, None where it is unknown."""
     for name in ("image_encoder.patch_embed.proj.weight", "compress_vit_feat.0.weight"):
         if name in state and state[name].ndim == 4:
             return int(state[name].shape[0])

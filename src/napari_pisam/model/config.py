@@ -22,7 +22,7 @@ class EncoderConfig:
     """An image encoder.
 
     width: channels of the early features (for a ViT, its width). reduction: by how much the window
-    is reduced before the encoder looks at it (fine detail then comes from the RGB embedding alone).
+    is reduced before the encoder sees it (fine detail then comes from the RGB embedding alone).
     early_stride: window pixels per cell of the early features. depth, heads, global_blocks: of a
     ViT (0 and empty for "lite").
     """
@@ -43,9 +43,9 @@ class ModelConfig:
 
     window: side of the square the model sees, pixels; the high-resolution logits have the same
     size. stride: window pixels per cell of the embedding. dim: channels of the embedding.
-    answers_again: a correction goes to SAM's decoder too, as a point beside the prompt and with
-    the answer before it as a mask, before the interactor takes it; the published models leave
-    corrections to the interactor alone.
+    answers_again: a correction goes to SAM's decoder too, as one more point and with the previous
+    mask as a mask prompt, before it goes to the interactor; the published models give corrections
+    to the interactor alone.
     """
 
     name: str
@@ -108,7 +108,7 @@ CONFIGS = {
         ),
     )
 }
-"""The known sizes by name; the toys are 64-pixel models of the same classes, for tests."""
+"""The known sizes by name; those named toy are 64-pixel models of the same classes, for tests."""
 
 
 def config_of(name: str) -> ModelConfig:

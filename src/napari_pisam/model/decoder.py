@@ -1,7 +1,8 @@
 """The mask decoder: SAM's, HQ-SAM's and Pi-SAM's, one class, one set of key names.
 
 Split into steps by what they depend on, so that a window's share, a prompt's share and a
-correction's share can each be computed once. Spec sections 3 to 6.
+correction's share can each be computed once. Sources: SAM (Kirillov et al., 2023), HQ-SAM (Ke et
+al., 2023), Pi-SAM, "Segment Anything with Precise Interaction" (ACM MM 2024).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ClickOrder = Literal["xy", "yx"]
 
 @dataclass(frozen=True, slots=True)
 class Masks:
-    """What a decoder answers: low_res_logits (B, 1, L, L) and logits (B, 1, S, S), threshold 0.
+    """What a decoder returns: low_res_logits (B, 1, L, L) and logits (B, 1, S, S), threshold 0.
 
     iou (B, 4): SAM's own estimate of the quality of its four masks.
     """
@@ -38,8 +39,9 @@ class Masks:
 class PromptState:
     """All that depends on window and prompt, but on no correction.
 
-    sam_logits (B, 4, L, L), iou (B, 4): SAM's own answers. output_token (B, 1, C), mask_feature
-    (B, C, L, L), low_res_logits (B, 1, L, L): the high-resolution path's (SAM's for kind "sam").
+    sam_logits (B, 4, L, L), iou (B, 4): SAM's own masks and scores. output_token (B, 1, C),
+    mask_feature (B, C, L, L), low_res_logits (B, 1, L, L): the high-resolution path's (SAM's for
+    kind "sam").
     """
 
     sam_logits: Tensor
@@ -50,7 +52,7 @@ class PromptState:
 
 
 class ObjectEmbedder(nn.Module):
-    """Mask feature and low-resolution logits -> object feature. Spec section 4."""
+    """Mask feature and low-resolution logits -> object feature: Pi-SAM, Object Embedder."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -70,7 +72,9 @@ class ObjectEmbedder(nn.Module):
 
     def forward(self, mask_feature: Tensor, low_res_logits: Tensor) -> Tensor:
         """(B, C, L, L), (B, 1, L, L) -> (B, C, L, L)."""
+        # Embed the mask feature together with the low-resolution mask
         x = self.start(mask_feature, low_res_logits)
+        # Sample it by two deformable convolutions, then merge the three
         out: Tensor = self.conv_out(torch.cat([x, self.aspp1(x), self.aspp2(x)], 1))
         return out
 
@@ -182,32 +186,38 @@ class PiDecoder(MaskDecoder):  # type: ignore[misc]  # the package is untyped
         image_embeddings (B or 1, dim, g, g); image_pe (1, dim, g, g); sparse (B, N, dim);
         dense (B, dim, g, g); window_feature as `window_feature` gives it, None for kind "sam".
         """
+        # Concatenate output tokens and prompt tokens
         own = [self.iou_token.weight, self.mask_tokens.weight]
         if self.kind != "sam":
             own.append(self.hf_token.weight)
         tokens = torch.cat(own, 0).unsqueeze(0).expand(len(sparse), -1, -1)
         tokens = torch.cat([tokens, sparse], 1)
+        # Run SAM's two-way transformer
         src = image_embeddings + dense
         b, c, h, w = src.shape
         hs, src = self.transformer(src, image_pe.expand(b, -1, -1, -1), tokens)
+        # Upscale the image embedding and predict SAM's masks from the mask tokens
         n = self.num_mask_tokens
         upscaled = self.output_upscaling(src.transpose(1, 2).reshape(b, c, h, w))
         hyper = [mlp(hs[:, 1 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)]
         sam_logits = _product(torch.stack(hyper, 1), upscaled)
+        # Estimate the quality of SAM's masks
         iou = self.iou_prediction_head(hs[:, 0])
         if self.kind == "sam" or window_feature is None:
             return PromptState(sam_logits, iou, None, None, sam_logits[:, :1])
+        # Fuse the upscaled embedding with the window's own feature
         output_token = self.hf_mlp(hs[:, 1 + n]).unsqueeze(1)
         feature = self.embedding_maskfeature(upscaled) + window_feature
         if self.kind == "pi":
             feature = self.embedding_act(feature)
+        # Predict the low-resolution mask from the output token
         low = _product(output_token, feature)
         return PromptState(sam_logits, iou, output_token, feature, low)
 
     # what depends on a correction
 
     def object_feature(self, state: PromptState) -> Tensor:
-        """The Object Embedder's answer (B, C, L, L); kind "pi" only."""
+        """The Object Embedder's result (B, C, L, L); kind "pi" only."""
         out: Tensor = self.mask_aspp(state.mask_feature, state.low_res_logits)
         return out
 
@@ -236,7 +246,7 @@ class PiDecoder(MaskDecoder):  # type: ignore[misc]  # the package is untyped
         return out
 
     def head(self, object_feature: Tensor, rgb: Tensor) -> Tensor:
-        """The HR-Conv head: (B, C, L, L) and rgb (B or 1, 8, S, S) -> logits (B, 1, S, S)."""
+        """Pi-SAM's HR-Conv head: (B, C, L, L) and rgb (B or 1, 8, S, S) -> logits (B, 1, S, S)."""
         out: Tensor = self.out_act(self.output_upscaling_2(object_feature) + rgb)
         return out
 
@@ -259,28 +269,34 @@ class PiDecoder(MaskDecoder):  # type: ignore[misc]  # the package is untyped
         dense (B, dim, g, g) from the prompt encoder. clicks_xy_unit (B, K, 2): corrections, x and
         y in 0..1 of the window; click_labels (B, K): 1, 0, or -1 for padding. All float32.
         """
+        # Compute the window's share
         shared = (
             None if self.kind == "sam" else self.window_feature(image_embeddings, early_features)
         )
+        # Compute the prompt's share, up to the low-resolution logits
         state = self.prompt_state(
             image_embeddings, shared, image_pe=image_pe, sparse=sparse, dense=dense
         )
         if self.kind != "pi":
+            # Enlarge the low-resolution mask of SAM and HQ-SAM
             low = self.best_low_res(state)
             size = (self.config.window, self.config.window)
             high = F.interpolate(low, size, mode="bilinear", align_corners=False)
             return Masks(low, high, state.iou)
+        # Embed the object
         feature = self.object_feature(state)
+        # Apply the correction clicks
         if clicks_xy_unit is not None and click_labels is not None and clicks_xy_unit.shape[1]:
             feature = self.correct(
                 feature, state, clicks_xy_unit=clicks_xy_unit, click_labels=click_labels
             )
+        # Predict the high-resolution mask
         return Masks(state.low_res_logits, self.head(feature, rgb), state.iou)
 
     def best_low_res(
         self, state: PromptState, *, multimask: bool = False, hq_token_only: bool = False
     ) -> Tensor:
-        """One low-resolution answer (B, 1, L, L) of kind "sam" or "hq".
+        """One low-resolution mask (B, 1, L, L) of kind "sam" or "hq".
 
         multimask: SAM's share is the best of its three masks by its own estimate, for prompts
         that leave open what is meant (one click). hq_token_only: leave SAM's share out.

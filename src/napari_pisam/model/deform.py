@@ -43,7 +43,7 @@ def deform_conv(
     Raises ValueError for shapes that do not fit.
     """
     if x.device.type == "cuda":
-        # There torchvision's kernel is the quick one.
+        # torchvision's kernel is the quickest on CUDA.
         from torchvision.ops import deform_conv2d
 
         out: Tensor = deform_conv2d(x, offset, weight, padding=padding, mask=modulator)
@@ -91,7 +91,7 @@ def _check(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
 
 
 class _Samples(NamedTuple):
-    """Where n output cells look: each field (n, k k) or, for the corners, (n, k k, 4).
+    """Where n output cells sample: each field (n, k k) or, for the corners, (n, k k, 4).
 
     corner: rows of `_Sampler.table`; weight: bilinear times modulator; corners in the order
     upper left, upper right, lower left, lower right. row, column: unclamped positions.
@@ -129,25 +129,28 @@ class _Sampler:
             yield slice(start, min(start + step, cells))
 
     def samples(self, offset: Tensor, modulator: Tensor, chunk: slice) -> _Samples:
-        """offset (k k, 2, h * w), modulator (k k, h * w) of one picture -> where they look."""
+        """offset (k k, 2, h * w), modulator (k k, h * w) of one image -> where they sample."""
+        # Find where the taps lie before the offsets
         dtype, stride = offset.dtype, self.width + 3
         cell = torch.arange(chunk.start, chunk.stop).unsqueeze(1)
         tap = torch.arange(self.kernel**2)
         top, left = self.origin
         start_row = cell.div(self.region.width, rounding_mode="floor") + top + tap // self.kernel
         start_column = cell % self.region.width + left + tap % self.kernel
+        # Add the offsets
         row = offset[:, 0, chunk].t() + start_row.to(dtype)
         column = offset[:, 1, chunk].t() + start_column.to(dtype)
-        # One cell outside all corners with weight are zero, so going further changes nothing.
+        # Clamp: one cell outside, all corners that have weight are zero; further out is the same
         row_near, column_near = row.clamp(-1, self.height), column.clamp(-1, self.width)
         row_floor, column_floor = row_near.floor(), column_near.floor()
         row_part, column_part = row_near.sub_(row_floor), column_near.sub_(column_floor)
-        # A position that is no number gives a value that is none, not an index out of the table.
+        # Find the corners' rows of the table; a NaN position gets a valid row and a weight of NaN
         first = row_floor.nan_to_num_(-1).to(torch.int32).add_(1).mul_(stride)
         first = first.add_(column_floor.nan_to_num_(-1).to(torch.int32)).add_(1)
         corner = first.new_empty((*first.shape, 4))
         for i, step in enumerate((0, 1, stride, stride + 1)):
             torch.add(first, step, out=corner[..., i])
+        # Weigh the corners: bilinear times modulator
         factor = modulator[:, chunk].t()
         lower = row_part * factor
         upper = factor - lower
@@ -225,7 +228,7 @@ class _BagDeform(torch.autograd.Function):
 
 
 class _Gradients(NamedTuple):
-    """Of one picture, each shaped as the input it belongs to."""
+    """Of one image, each shaped as the input it belongs to."""
 
     x: Tensor
     offset: Tensor
@@ -247,12 +250,15 @@ def _gradients(
     moves, factors = offset.reshape(taps, 2, cells), modulator.reshape(taps, cells)
     grad_cells = grad.reshape(outward, cells).t().contiguous()
     for chunk in sampler.chunks():
+        # Carry the gradient back through the matrix product
         samples = sampler.samples(moves, factors, chunk)
         grad_bags = grad_cells[chunk] @ matrix.t()
+        # Sum its products with the sampled values, for the corners' weights
         with torch.enable_grad():
             corner_weight = samples.weight.requires_grad_()
             bags = _bags(table, samples, corner_weight)
             (grad_corner,) = torch.autograd.grad(bags, corner_weight, grad_bags)
+        # Accumulate the gradients of weight, x, offset and modulator
         grad_matrix.addmm_(bags.detach().t(), grad_cells[chunk])
         rows = grad_bags.view(-1, channels)
         for i in range(4):
@@ -301,14 +307,16 @@ def _by_grid_sample(inputs: Sequence[Tensor], sampler: _Sampler) -> Tensor:
     group = max(1, min(taps, _ELEMENTS // (batch * channels * h * w)))
     out = x.new_zeros((batch, len(weight), h, w))
     for start in range(0, taps, group):
+        # Move the taps by their offsets
         tap = torch.arange(start, min(start + group, taps), device=x.device)
         moves = offset.view(batch, taps, 2, h, w)[:, tap]
         row = moves[:, :, 0] + rows + (tap // kernel).view(-1, 1, 1)
         column = moves[:, :, 1] + columns + (tap % kernel).view(-1, 1, 1)
-        # grid_sample counts from -1 to 1 across the cells' outer edges.
+        # Sample and modulate; grid_sample counts from -1 to 1 across the cells' outer edges
         grid = torch.stack([(2 * column + 1) / width - 1, (2 * row + 1) / height - 1], -1)
         sampled = F.grid_sample(x, grid.view(batch, -1, w, 2), align_corners=False)
         sampled = sampled.view(batch, channels, len(tap), h, w) * modulator[:, None, tap]
+        # Convolve the samples
         part = weight.flatten(2)[:, :, tap].reshape(len(weight), -1, 1, 1)
         out = out + F.conv2d(sampled.reshape(batch, -1, h, w), part)
     return out

@@ -1,4 +1,4 @@
-"""The Precise Interactor: correction clicks change the object feature. Spec section 6."""
+"""The Precise Interactor of Pi-SAM: correction clicks change the object feature."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FourierPosition(nn.Module):
 
     def forward(self, xy_unit: Tensor) -> Tensor:
         gaussian = self.positional_encoding_gaussian_matrix
-        # float32 whatever autocast says: a bf16 coordinate has eight bits
+        # float32 under autocast too: a bf16 coordinate has eight bits
         with torch.autocast(xy_unit.device.type, enabled=False):
             phase = 2 * math.pi * ((2 * xy_unit.float() - 1) @ gaussian.float())
             return torch.cat([phase.sin(), phase.cos()], -1)
@@ -84,7 +84,7 @@ def _rows(grid: Tensor) -> Tensor:
 
 
 class ImageQueryBlock(nn.Module):
-    """The image asks the tokens, is mixed on its grid, then the tokens ask the image."""
+    """Cross-attention image to tokens, convolutions on the grid, then tokens to image."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -104,9 +104,12 @@ class ImageQueryBlock(nn.Module):
         self, image: Tensor, position: Tensor, tokens: Tensor, *, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """image and position (B, H*W, C) on a square grid, tokens (B, T, C)."""
-        asked = self.cross_attn_image_to_token(image + position, tokens, tokens, mask=mask)
-        image = self.norm1(_summed(asked, image))
+        # Cross-attend from the image to the tokens
+        attended = self.cross_attn_image_to_token(image + position, tokens, tokens, mask=mask)
+        image = self.norm1(_summed(attended, image))
+        # Mix neighbouring cells by convolutions
         image = self.norm2(_summed(self._on_grid(image), image))
+        # Cross-attend from the tokens to the image
         placed = image + position
         tokens = self.norm3(tokens + self.cross_attn_token_to_image(tokens, placed, placed))
         return image, tokens
@@ -114,14 +117,14 @@ class ImageQueryBlock(nn.Module):
     def _on_grid(self, image: Tensor) -> Tensor:
         b, n, c = image.shape
         side = math.isqrt(n)
-        # Rows of channels are a picture with channels last: nothing is copied.
+        # Rows of channels are an image with channels last in memory: nothing is copied.
         grid = image.view(b, side, side, c).permute(0, 3, 1, 2)
         mixed: Tensor = self.mlp(grid).flatten(2).transpose(1, 2)
         return mixed
 
 
 class ImageQueryTransformer(nn.Module):
-    """Two blocks and a final look of the image at the tokens."""
+    """Two blocks and a final cross-attention from the image to the tokens."""
 
     def __init__(self, dim: int, depth: int = 2) -> None:
         super().__init__()
@@ -140,16 +143,20 @@ class ImageQueryTransformer(nn.Module):
     ) -> Tensor:
         """image (B, C, H, W), position (1 or B, C, H, W) -> image (B, C, H, W), or its region.
 
-        The tokens look at the whole image; the last look of the image at them is pixel by pixel.
+        The tokens attend to the whole image; the final cross-attention is computed cell by cell, so
+        that it is exact on a region alone.
         """
         b, c, h, w = image.shape
+        # Run the blocks on the whole image
         rows, placed = _rows(image), _rows(position)
         for layer in self.layers:
             rows, tokens = layer(rows, placed, tokens, mask=mask)
+        # Cut out the region that is wanted
         if region is not None:
             h, w = region.height, region.width
             rows = _rows(cut(rows.transpose(1, 2).view_as(image), region))
             placed = _rows(cut(position, region))
+        # Cross-attend from the image to the tokens once more
         final = self.final_attn_image_to_token(rows + placed, tokens, tokens)
         rows = self.norm_final_attn(_summed(final, rows))
         out: Tensor = rows.view(b, h, w, c).permute(0, 3, 1, 2)
@@ -159,7 +166,7 @@ class ImageQueryTransformer(nn.Module):
 class PreciseInteractor(nn.Module):
     """Turns clicks where the mask is wrong into a better object feature.
 
-    Source: Pi-SAM section 3.3; an untrained one changes nothing (`out_cov` starts at 0).
+    Source: Pi-SAM, Precise Interactor; an untrained one changes nothing (`out_cov` starts at 0).
     """
 
     img_pe: Tensor
@@ -203,12 +210,15 @@ class PreciseInteractor(nn.Module):
 
         corners: see `forward`.
         """
+        # Place the clicks within the feature that is given
         inside = xy_unit.float()
         if corners is not None:
             inside = inside * self.img_pe.shape[-1] - corners.flip(1).unsqueeze(1)
             inside = inside / feature.shape[-1]
+        # Sample the object feature under each click
         at = F.grid_sample(feature.float(), (2 * inside - 1).unsqueeze(1), align_corners=False)
         point = at.squeeze(2).transpose(1, 2)
+        # Embed sign and position, and project the three to one token
         flag = self.points_flag(labels.clamp(min=0).long())
         joined = torch.cat([point, flag, self.pe_layer(xy_unit)], -1)
         out: Tensor = self.token_embed(joined)
@@ -230,20 +240,24 @@ class PreciseInteractor(nn.Module):
         the window; click_labels (B, K): 1 should be the object, 0 should not, -1 padding.
         corners, for a feature that is a square cut out of the window's grid: int (B, 2), row and
         column of its first cell; real clicks must lie in the square, positions stay the window's.
-        region: the answer is wanted there alone, (B, C, h, w), where it is the same.
+        region: the result is wanted there alone, (B, C, h, w); its values are the same.
         """
+        # Turn clicks into tokens behind the output token
         clicks = self.click_tokens(feature, clicks_xy_unit, click_labels, corners=corners)
         tokens = torch.cat([output_token, clicks], 1)
+        # Mask out padding
         mask = None
         if bool((click_labels < 0).any()):
             real = torch.cat([torch.ones_like(click_labels[:, :1]), click_labels], 1) >= 0
             mask = real.unsqueeze(1)
+        # Grow the region by what the output convolution reads
         position = self._position(corners, feature.shape[-1])
         side = feature.shape[-1]
         whole = Region(0, 0, side, side)
         region = region or whole
         reach = grown(region, self.out_cov.kernel_size[0] // 2, side)
         within = None if reach == whole else reach
+        # Run the transformer and add the change to the object feature
         image = self.transformer(feature, position, tokens, mask=mask, region=within)
         change = cut(self.out_cov(image), inside(region, reach))
         changed: Tensor = cut(feature, region) + change

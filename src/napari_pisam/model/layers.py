@@ -21,7 +21,7 @@ __all__ = [
 
 
 _FEW_CHANNELS = 16
-"""Up to so many channels torch's norm, which takes pixel by pixel, leaves a CPU's lanes empty."""
+"""Up to so many channels torch's norm, pixel by pixel, does not fill a CPU's vector registers."""
 
 
 class LayerNorm2d(sam.LayerNorm2d):  # type: ignore[misc]  # the package is untyped
@@ -41,10 +41,12 @@ class LayerNorm2d(sam.LayerNorm2d):  # type: ignore[misc]  # the package is unty
         return rows.permute(0, 3, 1, 2)
 
     def _by_convolutions(self, x: Tensor) -> Tensor:
+        # Subtract the mean over channels
         n = x.shape[1]
         mean = x.new_full((n, n, 1, 1), 1 / n)
         centring = torch.eye(n, dtype=x.dtype).view(n, n, 1, 1) - mean
         centred = F.conv2d(x.contiguous(memory_format=torch.channels_last), centring)
+        # Divide by the standard deviation, then scale and shift
         scale = F.conv2d(centred.square(), mean, x.new_full((n,), self.eps)).rsqrt_()
         weight, bias = self.weight.view(-1, 1, 1), self.bias.view(-1, 1, 1)
         return torch.addcmul(bias, centred.mul_(scale), weight)
@@ -58,7 +60,10 @@ def normalise(pixels: Tensor) -> Tensor:
 
 
 def rgb_embedding() -> nn.Sequential:
-    """Full-resolution detail: (B, 3, S, S) normalised -> (B, 8, S, S). Spec section 2."""
+    """Full-resolution detail: (B, 3, S, S) normalised -> (B, 8, S, S).
+
+    Source: Pi-SAM, RGB embedding of the high-resolution mask decoder.
+    """
     return nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 3, padding=1))
 
 
@@ -90,7 +95,7 @@ def upscale(inward: int, middle: int, outward: int) -> nn.Sequential:
 class DeformableConv(nn.Module):
     """A modulated deformable convolution that starts as a plain one (offsets 0, modulation 1).
 
-    Source: Pi-SAM's Object Embedder, spec section 4; Deformable ConvNets v2.
+    Sources: Pi-SAM, Object Embedder; Zhu et al., Deformable ConvNets v2 (2019).
     """
 
     def __init__(self, channels: int, kernel: int) -> None:
@@ -110,10 +115,12 @@ class DeformableConv(nn.Module):
 
         x (B, C, H, W) and the zeros that `padding` adds: h = H + 2 padding - k + 1, w alike.
         """
+        # Join both convolutions
         convs = (self.offset_conv, self.modulator_conv)
         weight = torch.cat([conv.weight for conv in convs])
         bias = torch.cat([conv.bias for conv in convs if conv.bias is not None])
         both = F.conv2d(x, weight, bias, padding=padding)
+        # Split offsets from modulators
         taps = self.modulator_conv.out_channels
         offset, modulator = both[:, : 2 * taps], both[:, 2 * taps :]
         return offset, 2.0 * torch.sigmoid(modulator)

@@ -55,7 +55,8 @@ def load_decoder(
     """A mask decoder with its weights, in evaluation mode, float32, on the CPU.
 
     source: a path or a state dict (a decoder alone, or a whole model of that kind). encoder: the
-    size it belongs to. click_order: "yx" for interactors trained as published, see the spec.
+    size it belongs to. click_order: "yx" for interactors trained as published, which were
+    given (row, column) in the place of (x, y).
     Raises CheckpointError; warns (IncompleteModelWarning) of parts that the file does not hold.
     """
     checkpoint = read_state(source)
@@ -115,7 +116,8 @@ def load_pisam(
 def load_model(path: Path) -> PiSam:
     """Any whole model by its file: ours, SAM, HQ-SAM.
 
-    Raises CheckpointError for anything else; a Pi-SAM decoder alone is told that it needs a SAM.
+    Raises CheckpointError for anything else; for a Pi-SAM decoder alone it says that a SAM is
+    needed.
     """
     checkpoint = read_state(path)
     if checkpoint.kind == "pisam":

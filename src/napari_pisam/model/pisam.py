@@ -12,13 +12,13 @@ from napari_pisam.model.encoders import Encoded, build_encoder, encode
 from napari_pisam.model.layers import normalise
 from napari_pisam.model.sam import ImageEncoderViT, PromptEncoder
 
-_ANSWER_LOGIT = 12.0
-"""Beyond this an answer that is given back as a mask prompt says no more."""
+_LARGEST_LOGIT = 12.0
+"""Logits of a result that becomes a mask prompt are clamped to this."""
 
 
 def as_mask_prompt(low_res_logits: Tensor) -> Tensor:
-    """An answer (B, 1, L, L) as the mask prompt of the next one; in training and in prediction."""
-    return low_res_logits.float().clamp(-_ANSWER_LOGIT, _ANSWER_LOGIT)
+    """A result's logits (B, 1, L, L) as the next mask prompt, in training and in prediction."""
+    return low_res_logits.float().clamp(-_LARGEST_LOGIT, _LARGEST_LOGIT)
 
 
 def build_prompt_encoder(config: ModelConfig) -> PromptEncoder:
@@ -48,7 +48,7 @@ class PiSam(nn.Module):
     def normalise_and_pad(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) RGB 0..255, H and W at most the window -> normalised, padded with 0.
 
-        Raises ValueError for a picture larger than the window.
+        Raises ValueError for an image larger than the window.
         """
         side = self.config.window
         h, w = pixels.shape[-2:]
@@ -102,19 +102,22 @@ class PiSam(nn.Module):
         clicks_xy_unit: Tensor | None = None,
         click_labels: Tensor | None = None,
     ) -> Masks:
-        """Logits for one prompt a picture.
+        """Logits for one prompt an image.
 
         pixels (B, 3, H, W): RGB 0..255, H and W at most the window, padded right and bottom;
         prompts as `encode_prompts`, corrections as the decoder takes them (0..1 of the window).
         """
+        # Encode the image
         normalised = self.normalise_and_pad(pixels)
         embedding, early = self.encode(normalised)
+        # Embed the prompts
         sparse, dense = self.encode_prompts(
             boxes_xyxy_input=boxes_xyxy_input,
             points_xy_input=points_xy_input,
             point_labels=point_labels,
             mask_input=mask_input,
         )
+        # Decode the mask
         out: Masks = self.mask_decoder(
             embedding,
             early,

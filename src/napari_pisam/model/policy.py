@@ -1,4 +1,4 @@
-"""Which device and which number format: what the hardware does well, not what it merely can."""
+"""Which device and which number format: those that the hardware computes quickly."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def best_device() -> str:
 
 
 def bf16_is_fast(device: str) -> bool:
-    """Whether bf16 pays on that device; "auto" asks for the one `best_device` would take."""
+    """Whether bf16 pays on that device; "auto" means the one `best_device` would take."""
     kind = best_device() if device == "auto" else device.partition(":")[0]
     if kind == "cpu":
         return cpu_has_bf16()

@@ -1,7 +1,7 @@
-"""The Pi modules evaluated only where the answer can be, exactly there.
+"""The Pi modules evaluated only where the object can be, exact there.
 
 An object fills a small part of the window. Outside the rectangle that the low-resolution mask and
-the prompts span, its probability is below one per cent, and the low-resolution answer stands.
+the prompts span, its probability is below one per cent, and the low-resolution mask is kept.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ UNLIKELY_LOGIT = -4.595
 PROMPT_MARGIN = 2
 """Cells kept round every prompt and round the likely mask."""
 HEAD_MARGIN = 1
-"""Cells that the head needs beyond its answer: its two 3 x 3 convolutions and that of the RGB
+"""Cells that the head needs beyond its result: its two 3 x 3 convolutions and that of the RGB
 embedding reach three pixels, a cell has four."""
 WHOLE_SHARE = 0.7
 """From this share of the window on, cutting out saves nothing."""
@@ -30,15 +30,17 @@ strip goes through all layers before it goes to memory. Elsewhere, all of them."
 
 
 def answer_region(low_res_logits: Tensor, points_xy_unit: Tensor) -> Region | None:
-    """The cells where an answer can be, or None for the whole window.
+    """The cells where the object can be, or None for the whole window.
 
     low_res_logits (1, 1, L, L); points_xy_unit (N, 2): every point of the prompt and every
-    correction, x and y in 0..1 of the window. A mask likely nowhere is looked for everywhere.
+    correction, x and y in 0..1 of the window. None too where no cell is likely.
     """
+    # Find the likely cells
     side = low_res_logits.shape[-1]
     likely = low_res_logits[0, 0] > UNLIKELY_LOGIT
     if not bool(likely.any()):
         return None
+    # Span them and every point of the prompt, with a margin
     rows, columns = likely.any(1).nonzero().flatten(), likely.any(0).nonzero().flatten()
     cells = (points_xy_unit.cpu() * side).floor().clamp(0, side - 1).long()
     xs = [int(columns[0]), int(columns[-1]), *cells[:, 0].tolist()]
@@ -53,6 +55,7 @@ def answer_region(low_res_logits: Tensor, points_xy_unit: Tensor) -> Region | No
 
 def _with_margin(x: Tensor, region: Region, margin: int) -> Tensor:
     """The rectangle and `margin` cells round it, zeros beyond the window."""
+    # Cut what lies in the window, and pad the rest with zeros
     side = x.shape[-1]
     inner = grown(region, margin, side)
     before_y, before_x = region.top - inner.top, region.left - inner.left
@@ -71,7 +74,7 @@ def _deformed(conv: DeformableConv, x: Tensor, region: Region) -> Tensor:
 
 
 def object_feature_on(embedder: ObjectEmbedder, x: Tensor, region: Region) -> Tensor:
-    """The rectangle of the Object Embedder's answer (1, C, h, w), exact.
+    """The rectangle of the Object Embedder's result (1, C, h, w), exact.
 
     x: what `embedder.start` makes of the whole window, where the deformable samples reach anywhere.
     """
@@ -97,8 +100,10 @@ def head_on(
     shape = (len(feature), 1, region.height * scale, region.width * scale)
     out = torch.empty(shape, dtype=torch.float32, device=feature.device)
     for strip in strips(region, _rows_of_strip(decoder, margins, feature.device.type)):
+        # Embed the strip's pixels with the margin that the head reads
         around = grown(strip, HEAD_MARGIN, side)
         rgb = rgb_of_pixels(decoder.rgb_embed, cut(pixels, around, scale))
+        # Evaluate the head and keep what the strip's edge does not disturb
         logits = decoder.head(cut(feature, inside(around, margins)), rgb)
         place = cut(out, inside(strip, region), scale)
         place.copy_(cut(logits, inside(strip, around), scale))
@@ -115,7 +120,7 @@ def _rows_of_strip(decoder: PiDecoder, margins: Region, device: str) -> int:
 
 
 def laid_over(low_res_logits: Tensor, part: Tensor, region: Region, *, size: int) -> Tensor:
-    """The low-resolution answer, enlarged, with `part` in its place: (1, 1, size, size)."""
+    """The low-resolution mask, enlarged, with `part` in its place: (1, 1, size, size)."""
     whole = F.interpolate(low_res_logits.float(), (size, size), mode="bilinear")
     scale = size // low_res_logits.shape[-1]
     cut(whole, region, scale).copy_(part)

@@ -1,9 +1,8 @@
 """SAM's modules from the `segment-anything` package, without the rest of it.
 
-Importing the package imports torchvision and with it torch's compiler: more than a second that a
-person waits for and of which nothing is used here. Its folder `modeling` needs neither. It is
-imported alone and under a name of its own, so that whoever imports `segment_anything` gets all of
-that package.
+Importing the package imports torchvision and with it torch's compiler, which takes more than a
+second and is not used here. Its folder `modeling` needs neither. It is imported alone and under
+another name, so that `import segment_anything` elsewhere gives the whole package.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Changes of brightness, colour and noise that a microscope could have made."""
+"""Augmentation: turns, flips, and changes of brightness, colour and noise as of a microscope."""
 
 from __future__ import annotations
 
@@ -19,22 +19,27 @@ def mirrored(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def photometric(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Gamma, contrast, brightness, inversion, colour, blur and noise, each drawn now and then.
+    """Gamma, contrast, brightness, inversion, colour, blur and noise, each with some probability.
 
     pixels: uint8 (3, S, S). Returns the same shape.
     """
+    # Change gamma
     x: NDArray[np.float32] = pixels.astype(np.float32) / np.float32(255)
     if rng.random() < 0.5:
         x = x ** np.float32(np.exp(rng.normal(0, 0.35)))
+    # Change contrast and brightness
     if rng.random() < 0.5:
         x = (x - 0.5) * np.float32(np.exp(rng.normal(0, 0.25))) + np.float32(
             0.5 + rng.normal(0, 0.08)
         )
+    # Invert, and change colours
     if rng.random() < 0.12:
         x = 1 - x
     x = _colour(x, rng)
+    # Blur
     if rng.random() < 0.2:
         x = ndimage.gaussian_filter(x, (0, *[rng.uniform(0.4, 1.8)] * 2))
+    # Add noise
     if rng.random() < 0.3:
         noise = rng.standard_normal(x.shape if rng.random() < 0.3 else x.shape[1:], np.float32)
         x = x + noise * np.float32(rng.uniform(0.01, 0.1))

@@ -15,10 +15,10 @@ from napari_pisam.train.prompting import DrawnPrompts, draw_prompts
 
 
 class StepBatch(NamedTuple):
-    """What one step of one process sees: windows, and N objects in them prompted in one way.
+    """The input of one step of one process: windows, and N objects in them, prompted in one way.
 
     pixels uint8 (C, 3, S, S); window_of int64 (N,): which of the windows an object is in; masks
-    uint8 (N, S, S). One kind of prompt a step lets the decoder answer all objects at once.
+    uint8 (N, S, S). With one kind of prompt a step, the decoder computes all objects at once.
     """
 
     step: int

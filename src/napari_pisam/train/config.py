@@ -1,4 +1,4 @@
-"""What a training run is, read from one TOML file."""
+"""The configuration of a training run, read from one TOML file."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class TrainConfig:
     0 for any. window: "object", a square round an object at many scales; "whole", the image
     squeezed into the square, jittered by 0.8 to 1.6. augment: what happens to the pixels; "flip"
     mirrors left and right only. prompts: odds by kind of prompt, see PROMPT_ODDS; empty for the
-    usual mixture. synthetic: share of crops with drawn thin structures. second_pass: how often
-    the answer is given back as a prompt with a click on its error, again and again up to three
-    times; in stage "interactor" those are the clicks, for models that answer again. ema: decay of
+    usual mixture. synthetic: share of crops with drawn thin structures. second_pass: probability
+    that the mask becomes the next prompt together with a click on its error, up to three times;
+    in stage "interactor" those are the clicks, for models with `answers_again`. ema: decay of
     the average that is written as the weights. licence: a line for the model file.
     """
 
@@ -97,7 +97,7 @@ PROMPT_ODDS = {"click": 0.42, "box": 0.30, "points": 0.12, "box_mask": 0.08, "cl
 a box; a box or a click with a rough mask."""
 LOSS_NAMES = ("sam", "iou", "low", "high", "corrected")
 SHARES = ("ema", "synthetic", "second_pass", "floor")
-"""What is a share, at most 1."""
+"""Entries that are shares, at most 1."""
 
 
 def load_config(path: Path) -> TrainConfig:
@@ -106,7 +106,7 @@ def load_config(path: Path) -> TrainConfig:
     Its `data` entry names another TOML with `[[source]]` tables, relative to it, or "published";
     sources of its own are added to these; `weights` changes the weights of some by their names.
     Raises ConfigError with one sentence for a file that is missing, not TOML, or has entries that
-    no stage knows or that have no sense.
+    no stage knows, or values out of range.
     """
     try:
         table = read_toml(path)

@@ -1,4 +1,4 @@
-"""Prompts that answer a prediction: clicks on its errors, and the answer as a prompt itself."""
+"""Prompts made from a prediction: clicks on its errors, and its own mask."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def clicks_on_errors(low_logits: Tensor, target: Tensor, rng: np.random.Generato
     predicted = (low_logits > 0).squeeze(1).cpu().numpy()
     truth = (F.adaptive_avg_pool2d(target, side) > 0.5).squeeze(1).cpu().numpy()
     drawn = []
-    for own, wanted in zip(predicted, truth, strict=True):
-        clicks = error_clicks(own, wanted, rng)
+    for mask, wanted in zip(predicted, truth, strict=True):
+        clicks = error_clicks(mask, wanted, rng)
         xy = np.array([(c.x, c.y) for c in clicks], np.float64).reshape(-1, 2)
         labels = np.array([bool(c.positive) for c in clicks], np.int64)
         drawn.append((unit_of_input(xy, side).astype(np.float32), labels))
@@ -66,26 +66,29 @@ def padded_clicks(
     return xy, flags
 
 
-def with_answer(
+def with_result(
     prompts: DrawnPrompts, logits: Tensor, target: Tensor, *, window: int
 ) -> tuple[DrawnPrompts, Corrections]:
-    """The prompt again with the answer as its mask and a point in the middle of the error.
+    """The same prompt with the predicted mask as its mask and a point in the middle of the error.
 
     logits, target (N, 1, L, L). Returns that point as a correction, too. Objects without an error
     get a point of padding.
     """
+    # Find the errors
     wrong = (logits > 0) != (target > 0.5)
     side = logits.shape[-1]
-    # a blur whose peak is deep inside the largest errors; alone, it may lie between two small ones
+    # Blur them: the peak is deep inside the largest (times the error, as it may lie between two)
     depth = wrong.float()
     for _ in range(2):
         depth = F.avg_pool2d(depth, 9, 1, 4)
     where = (depth * wrong).flatten(1).argmax(1)
+    # Put a click there, signed by the truth
     y, x = where // side, where % side
     unit = unit_of_input(torch.stack([x, y], -1).float(), side)
     signs = target.flatten(1).gather(1, where[:, None]) > 0.5
     labels = torch.where(wrong.flatten(1).any(1, keepdim=True), signs.long(), -1)
     given = Corrections(unit[:, None].cpu(), labels.cpu())
+    # Append it to the points of the prompt, with the prediction as the mask
     xy, labels = input_of_unit(given.xy_unit, window), given.labels
     if prompts.points_xy_input is not None and prompts.point_labels is not None:
         xy = torch.cat([prompts.points_xy_input, xy], 1)

@@ -28,9 +28,9 @@ LEAST_INPUT_AREA = 24
 
 
 KEPT_BYTES = 3 * 10**9
-"""Images and labels that one process keeps in memory; beyond, what was not used longest goes."""
+"""Images and labels that one process keeps in memory; beyond, the least recently used are freed."""
 WHOLE_PAD = 128
-"""What stands beside a whole image that is smaller than its square."""
+"""The value of pixels beside a whole image that is smaller than its square."""
 JITTER = (0.8, 1.6)
 MOST_TRIES = 1000
 
@@ -59,10 +59,10 @@ class Crop:
 
 
 def draw_fraction(rng: np.random.Generator) -> float:
-    """How much of the window the object spans: mostly a fifth to three quarters, sometimes far off.
+    """How much of the window the object spans: mostly a fifth to three quarters.
 
-    The middle is what the look that answers sees; the tails are what the first look of a
-    prediction meets before it knows the scale.
+    The middle range is that of the window a prediction is computed in; the tails are those of the
+    first trial windows, before the object's scale is known.
     """
     kind = rng.random()
     if kind < 0.62:
@@ -79,8 +79,7 @@ def draw_window(
 ) -> Window:
     """A window round the object: centred on its box, or on a pixel of it as a click would be.
 
-    Of an object as long as its image, a window three times that side is the largest that
-    prediction looks at; more would only show it smaller, in the middle of nothing.
+    The side is at most three times the image's, as that of the largest trial window in prediction.
     """
     longest = min(max(label_map.labels.shape) * rng.uniform(1, 3), size * 8)
     side = float(np.clip(item.span / draw_fraction(rng), size / 24, max(longest, size / 24)))
@@ -98,7 +97,7 @@ def draw_window(
 def whole_window(height: int, width: int, style: CropStyle, *, rng: np.random.Generator) -> Window:
     """The image squeezed into the square, enlarged or reduced; unless nothing is augmented.
 
-    Enlarged, a random part of it is seen; reduced, it lies at the upper left.
+    Enlarged, a random part of it is cut; reduced, it lies at the upper left.
     """
     if style.augment == "none":
         return Window(0, 0, height, width)
@@ -114,7 +113,7 @@ def _soft_mask(
 ) -> NDArray[np.uint8]:
     """One object of the labels inside the image, resampled into the window: uint8 (size, size).
 
-    part: where that inside lies, pixels of the result.
+    part: where the labels lie, pixels of the result.
     """
     full = np.zeros((size, size), np.uint8)
     fill_part(full, (labels == item).astype(np.uint8) * 255, part)
@@ -130,18 +129,21 @@ def cut_crop(
     style: CropStyle,
     rng: np.random.Generator,
 ) -> Crop | None:
-    """The crop of that window; `first` leads its masks, others follow; None if it is hidden."""
+    """The crop of that window, the mask of `first` before others; None if that object is hidden."""
+    # Cut the part of the window that is in the image
     size = style.size
     height, width = label_map.labels.shape
     inside = window.inside(height, width)
     if inside is None:
         return None
     labels = label_map.labels[inside.slices]
+    # Resample the pixels, and find where they lie in the square
     pixels = window_input(image.rgb8[inside.slices], window, inside, size=size)
     part = WindowGrid(window, size).part(inside)
     if style.window == "whole":
         pixels[part.y + part.height :] = WHOLE_PAD
         pixels[:, part.x + part.width :] = WHOLE_PAD
+    # Resample the mask of each object, and drop those that are too small
     masks = []
     for item in _choose(labels, label_map, first, objects=style.objects, rng=rng, window=window):
         soft = _soft_mask(labels, item, part, size=size)
@@ -215,7 +217,7 @@ class CropSampler:
         return cut_crop(image, label_map, window=window, first=item.id, style=self.style, rng=rng)
 
     def _keep(self, image: LabelledImage) -> None:
-        """Let images go that were not used for long, when there are too many in memory."""
+        """Free the least recently used images when there are too many in memory."""
         self.used[id(image)] = image
         self.used.move_to_end(id(image))
         held = sum(i.kept_bytes for i in self.used.values())

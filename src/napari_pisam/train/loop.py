@@ -72,7 +72,8 @@ def _fabric(config: TrainConfig, devices: int | str) -> Fabric:
     except (ValueError, RuntimeError, TypeError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise ConfigError(
-            f"device {config.device!r} with precision {config.precision!r} is of no use: {reason}."
+            f"device {config.device!r} with precision {config.precision!r} "
+            f"cannot be used: {reason}."
         ) from None
 
 
@@ -194,7 +195,7 @@ class Trainer:
             try:
                 yield from self._steps(self._loader(training), validation, stop)
             except GeneratorExit:
-                # it comes between steps alone: what is written is whole
+                # it is raised between two steps only, so the state is complete
                 self.save()
                 raise
 
@@ -225,7 +226,7 @@ class Trainer:
             now = time.monotonic()
             yield Progress(self.done, self.config.steps, note, losses, now - begun)
             begun = now
-            if stop.asked():
+            if stop.requested():
                 self.save()
                 raise KeyboardInterrupt
 
@@ -303,7 +304,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _read(loader: DataLoader[StepBatch]) -> Iterator[StepBatch]:
-    """The batches; an image that cannot be read is told in one sentence."""
+    """The batches; an image that cannot be read becomes a ConfigError of one sentence."""
     try:
         yield from loader
     except (ImageError, LabelledDataError) as error:

@@ -51,10 +51,11 @@ def uncertain_points(
 ) -> Tensor:
     """Points (B, count, 2), (x, y) in 0..1: most where |logit| is smallest, the rest anywhere.
 
-    logits (B, 1, H, W). Three times as many candidates are drawn; 75 % of the answer are the most
+    logits (B, 1, H, W). Three times as many candidates are drawn; 75 % of the points are the most
     uncertain of them. within_xyxy_unit (B, 4): the rectangle of each row that points come from.
     Source: Pi-SAM's training, after PointRend.
     """
+    # Draw candidates, and keep the most uncertain
     b = len(logits)
     device = logits.device
     drawn = _anywhere(b, count * OVERSAMPLE, generator, within_xyxy_unit=within_xyxy_unit)
@@ -63,6 +64,7 @@ def uncertain_points(
     uncertain = int(count * UNCERTAIN_SHARE)
     best = (-at.abs()).topk(uncertain, dim=1).indices
     chosen = candidates.gather(1, best.unsqueeze(-1).expand(-1, -1, 2))
+    # Draw the rest at random
     rest = _anywhere(b, count - uncertain, generator, within_xyxy_unit=within_xyxy_unit)
     return torch.cat([chosen, rest.to(device)], 1)
 
@@ -81,8 +83,8 @@ def _anywhere(
 def sample_points(values: Tensor, xy_unit: Tensor) -> Tensor:
     """Bilinear values (B, C, n) of (B, C, H, W) at (B, n, 2) in 0..1.
 
-    Beyond the outermost pixel centres their values go on: with zeros there, every mask's rim
-    would count as uncertain.
+    Beyond the outermost pixel centres the border values are continued: with zeros there, every
+    mask's edge would count as uncertain.
     """
     grid = (2 * xy_unit - 1).unsqueeze(1)
     at = F.grid_sample(values.float(), grid, padding_mode="border", align_corners=False)
@@ -101,6 +103,6 @@ def point_loss(
     with torch.no_grad():
         points = uncertain_points(logits, count, generator, within_xyxy_unit=within_xyxy_unit)
         wanted = sample_points(target, points).squeeze(1)
-    given = sample_points(logits, points).squeeze(1)
-    cross = F.binary_cross_entropy_with_logits(given, wanted, reduction="none").mean(-1)
-    return cross + dice_loss(given, wanted)
+    predicted = sample_points(logits, points).squeeze(1)
+    cross = F.binary_cross_entropy_with_logits(predicted, wanted, reduction="none").mean(-1)
+    return cross + dice_loss(predicted, wanted)

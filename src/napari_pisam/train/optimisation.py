@@ -1,4 +1,4 @@
-"""What moves the weights: learning rates by name and step, and the average of the weights."""
+"""Learning rates by name and step, and the moving average of the weights."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def learning_rate_scale(step: int, config: TrainConfig) -> float:
 def rates_of(config: TrainConfig) -> dict[str, float]:
     """The configuration's learning rates; where it names none, those of its stage.
 
-    A light encoder goes on learning in stage "decoder"; SAM's own stays as it is, as published.
+    A light encoder is trained in stage "decoder" too; SAM's own stays frozen, as published.
     """
     if config.learning_rates:
         return config.learning_rates
@@ -84,7 +84,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, model: PiSam, step: int) -> None:
-        """Take in the weights after that step; early ones count less."""
+        """Update with the weights after that step; the decay is smaller in the first steps."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for name, parameter in model.named_parameters():
             if name in self.values:

@@ -1,4 +1,4 @@
-"""The part of a step that only the high-resolution modules take: their losses on squares."""
+"""The high-resolution modules' part of a training step: their losses on squares."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from napari_pisam.train.squares import (
 )
 
 ROUND_CLICKS = 0.7
-"""How often a square of the interactor stage is placed by a click rather than by the object."""
+"""Share of the interactor stage's squares that are placed by a click rather than by the object."""
 
 
 class PiExample(NamedTuple):
@@ -32,7 +32,7 @@ class PiExample(NamedTuple):
 
     output_token (n, 1, C), mask_feature (n, C, L, L), low_res_logits (n, 1, L, L): of the decoder;
     normalised (1, 3, S, S): the window's pixels; target (n, 1, S, S) in 0..1. corrections: clicks
-    that SAM's decoder has answered already; None without any.
+    that SAM's decoder was given already; None without any.
     """
 
     output_token: Tensor
@@ -43,7 +43,7 @@ class PiExample(NamedTuple):
     corrections: Corrections | None = None
 
     def corrected_by(self, corrections: Corrections | None, rows: Tensor) -> PiExample:
-        """The same with those of its objects; rows: theirs."""
+        """The same with the corrections of its objects; rows: of its objects."""
         if corrections is None:
             return self
         own = rows.cpu()
@@ -52,11 +52,11 @@ class PiExample(NamedTuple):
         )
 
     def clicks(self, rng: np.random.Generator) -> list[Clicks]:
-        """For each object its corrections, or without any clicks drawn on its errors."""
+        """For each object its corrections; if there are none, clicks drawn on its errors."""
         if self.corrections is None:
             return clicks_on_errors(self.low_res_logits, self.target, rng)
         pairs = zip(self.corrections.xy_unit, self.corrections.labels, strict=True)
-        return [(xy[told >= 0].numpy(), told[told >= 0].numpy()) for xy, told in pairs]
+        return [(xy[labels >= 0].numpy(), labels[labels >= 0].numpy()) for xy, labels in pairs]
 
     def of(self, rows: list[int]) -> PiExample:
         """Some of the objects, each with its own pixels; without corrections."""
@@ -133,14 +133,17 @@ class PiStep:
         self, example: PiExample, rng: np.random.Generator, generator: torch.Generator
     ) -> Tensor | None:
         """Loss (R,) of the R objects with errors after clicks on these; None without any."""
+        # Draw clicks, and leave out objects without errors
         clicks = example.clicks(rng)
         rows = [i for i, (_, labels) in enumerate(clicks) if len(labels)]
         if not rows:
             return None
         own = example.of(rows)
+        # Place a square for each object
         squares = self._placed([clicks[i][0] for i in rows], own, rng)
         xy, labels = padded_clicks([clicks[i] for i in rows])
         device = own.target.device
+        # Correct the object feature, on the whole window or on the squares alone
         if self.context == "window":
             with torch.no_grad():
                 feature = self.decoder.mask_aspp(own.mask_feature, own.low_res_logits)

@@ -71,11 +71,13 @@ def draw_points(
 
     Returns (x, y) float32 (count, 2) in input pixels and labels int64 (count,), 1 object, 0 not.
     """
+    # Reduce the mask, and measure how deep each pixel lies
     step = max(1, mask.shape[0] // DEPTH_SIDE)
     small = mask[step // 2 :: step, step // 2 :: step] > 127
     if not small.any():
         small = ndimage.maximum_filter(mask, step)[step // 2 :: step, step // 2 :: step] > 0
     depth = ndimage.distance_transform_edt(np.pad(small, 1))[1:-1, 1:-1]
+    # Draw the points one by one
     xy, labels = [], []
     for i in range(count):
         beside = None if i == 0 or rng.random() < 0.5 else _near(small, rng)
@@ -93,14 +95,14 @@ def _inside(
     if deepest:
         y, x = np.unravel_index(int(depth.argmax()), depth.shape)
         return int(y), int(x)
-    # the rim is where people rarely click: half of the deepest is the least asked for
+    # people rarely click at an object's edge: a share of the largest depth is required
     ys, xs = np.nonzero(depth >= min(depth.max() * rng.uniform(0.1, 0.7), depth.max()))
     i = rng.integers(len(ys))
     return int(ys[i]), int(xs[i])
 
 
 def _near(mask: NDArray[np.bool_], rng: np.random.Generator) -> tuple[int, int] | None:
-    """A pixel beside the object; None when it leaves no room."""
+    """A pixel near the object and outside it; None when there is none."""
     ys, xs = np.nonzero(mask)
     pad = max(4, int(0.5 * max(np.ptp(ys), np.ptp(xs))))
     y0, x0 = max(int(ys.min()) - pad, 0), max(int(xs.min()) - pad, 0)
@@ -122,14 +124,17 @@ def draw_box(mask: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.fl
 
 
 def rough_mask(mask: NDArray[np.uint8], rng: np.random.Generator, low: int) -> NDArray[np.float32]:
-    """The object as somebody might have painted it: logits float32 (low, low)."""
+    """The object as if painted by hand: logits float32 (low, low)."""
+    # Reduce the mask to the side of a mask prompt
     step = mask.shape[0] // low
     small = mask.reshape(low, step, low, step).mean((1, 3)) > 127
     if not small.any():
         small = mask.reshape(low, step, low, step).max((1, 3)) > 127
+    # Make smooth noise as coarse as the object is large
     spread = max(1.0, np.sqrt(small.sum()) / 6)
     field = ndimage.gaussian_filter(rng.standard_normal((low, low)), spread)
     field /= field.std() + 1e-6
+    # Move the contour by it
     signed = ndimage.distance_transform_edt(small) - ndimage.distance_transform_edt(~small)
     rough = signed + rng.uniform(0.2, 1.2) * spread * field + rng.normal(0, 0.5) * spread
     logits: NDArray[np.float32] = np.clip(rough * rng.uniform(1, 4), -10, 10).astype(np.float32)

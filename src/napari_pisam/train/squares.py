@@ -1,4 +1,4 @@
-"""Squares of the low-resolution grid, on which the object modules learn instead of the window.
+"""Squares of the low-resolution grid, on which the object modules are trained.
 
 The Object Embedder, the interactor and the head work cell by cell with small margins: a square
 round the object costs a fraction of the window, and several objects fit into one batch.
@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 EMBEDDER_MARGIN = 5
-"""Cells that the Object Embedder looks beyond a cell, its learned offsets aside: 1, 1 and 3."""
+"""Cells beyond a cell that the Object Embedder reads, its learned offsets aside: 1, 1 and 3."""
 INTERACTOR_MARGIN = 5
-"""Cells that the interactor's convolutions look beyond a cell."""
+"""Cells beyond a cell that the interactor's convolutions read."""
 HEAD_MARGIN = 1
-"""Cells that the two convolutions of the head look beyond a cell."""
+"""Cells beyond a cell that the two convolutions of the head read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Squares:
         return torch.stack(parts)
 
     def inner_xyxy_unit(self, margin: int) -> Tensor:
-        """The part of each square that its own edge does not disturb: (N, 4) in 0..1 of it.
+        """The part of each square where its own edge has no effect: (N, 4) in 0..1 of it.
 
         margin: cells; none is taken off where the square ends at the window's edge, where zeros
         stand for the outside as they do in the whole window. At least the middle half is left.
@@ -84,7 +84,7 @@ def place_square(cells: NDArray[np.bool_], side: int, rng: np.random.Generator) 
         if last - first >= side:
             first = last = int(found[pick])
         low, high = max(0, last - side + 1), min(first, free)
-        # the middle is likelier than the edge, where nothing of the surroundings would be seen
+        # the mean of two draws prefers the middle, where the square shows the surroundings too
         at = rng.integers(low, high + 1, 2).mean() if low < high else min(low, free)
         corner.append(int(at))
     return corner[0], corner[1]
@@ -93,16 +93,16 @@ def place_square(cells: NDArray[np.bool_], side: int, rng: np.random.Generator) 
 def object_squares(
     target: Tensor, low_logits: Tensor, side: int, *, rng: np.random.Generator
 ) -> Squares:
-    """Squares round objects, now and then round what is taken for the object or anywhere.
+    """Squares round objects, in some rows round the predicted mask or anywhere.
 
     target (N, 1, S, S) in 0..1; low_logits (N, 1, L, L).
     """
     grid = low_logits.shape[-1]
     side = min(side, grid)
     truth = F.adaptive_max_pool2d(target, grid).squeeze(1).cpu().numpy() > 0.5
-    taken = (low_logits > 0).squeeze(1).cpu().numpy()
+    predicted = (low_logits > 0).squeeze(1).cpu().numpy()
     corners = []
-    for own, found in zip(truth, taken, strict=True):
+    for own, found in zip(truth, predicted, strict=True):
         kind = rng.random()
         cells = own if kind < 0.8 else found if kind < 0.93 else np.zeros_like(own)
         corners.append(place_square(cells, side, rng))
@@ -141,10 +141,10 @@ def rgb_on_squares(rgb_embed: nn.Sequential, normalised: Tensor, squares: Square
     k = size // squares.grid
     n = squares.side * k
     parts = []
-    for picture, (row, column) in zip(normalised, squares.corners, strict=True):
+    for image, (row, column) in zip(normalised, squares.corners, strict=True):
         y, x = int(row) * k, int(column) * k
         y0, x0, y1, x1 = max(y - 1, 0), max(x - 1, 0), min(y + n + 1, size), min(x + n + 1, size)
-        inside = point(picture[:, y0:y1, x0:x1])
+        inside = point(image[:, y0:y1, x0:x1])
         # only at the window's edge do zeros stand for the outside
         parts.append(F.pad(inside, (x0 - x + 1, x + n + 1 - x1, y0 - y + 1, y + n + 1 - y1)))
     return F.conv2d(torch.stack(parts), mix.weight, mix.bias)

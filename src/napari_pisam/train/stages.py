@@ -1,4 +1,4 @@
-"""What one step of each stage computes: a batch in, a loss with its parts out."""
+"""The computation of one step of each stage: a batch in, a loss with its parts out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_pisam.model.layers import normalise
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.train.batches import StepBatch
 from napari_pisam.train.config import Stage, TrainConfig
-from napari_pisam.train.corrections import Corrections, with_answer
+from napari_pisam.train.corrections import Corrections, with_result
 from napari_pisam.train.losses import mask_iou, point_loss, sam_loss
 from napari_pisam.train.pi_step import PiStep, example_of
 from napari_pisam.train.prompting import DrawnPrompts
@@ -23,13 +23,13 @@ POINTS_SHARE = 112 * 112 / 1024**2
 """Loss points per pixel of the window: 12,544 for a window of 1024."""
 LEAST_POINTS = 1024
 MOST_PASSES = 3
-"""How often at most the answer of one step is given back as a prompt."""
+"""How often at most the mask of a step is given back as a prompt."""
 LOSSES: dict[Stage, tuple[str, ...]] = {
     "encoder": ("sam", "iou"),
     "decoder": ("sam", "iou", "low", "high"),
     "interactor": ("corrected",),
 }
-"""What each stage minimises the sum of, unless the configuration names others."""
+"""The losses whose sum each stage minimises, unless the configuration names others."""
 
 
 class StepLoss(NamedTuple):
@@ -92,11 +92,12 @@ class StageStep(nn.Module):
         rng = np.random.default_rng((self.config.seed, batch.step, 1))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         tally = _Tally()
-        # convolutions with a channel each are several times quicker with the channels last
+        # Encode the windows; depthwise convolutions are several times quicker with channels last
         pixels = batch.pixels.to(device, memory_format=torch.channels_last)
         normalised = normalise(pixels)
         with torch.set_grad_enabled(_learns(self.model.image_encoder)):
             embedding, early = self.model.encode(normalised)
+        # Decode SAM's masks, perhaps several times, each with a click on the last one's error
         rows = batch.window_of.to(device)
         target = batch.masks.to(device).float().unsqueeze(1) / 255
         with torch.set_grad_enabled(self.stage != "interactor"):
@@ -104,8 +105,9 @@ class StageStep(nn.Module):
                 tally, batch, (embedding, early), target=target, rng=rng
             )
         if not self.model.config.answers_again:
-            # in prediction only the interactor will take them: it learns from errors that are left
+            # in prediction only the interactor gets them: it is trained on the errors that are left
             corrections = None
+        # Choose the objects that the high-resolution modules see
         examples = []
         if not {"high", "corrected"}.isdisjoint(self.wanted):
             share = max(1, self.config.high_objects // len(batch.pixels))
@@ -113,15 +115,17 @@ class StageStep(nn.Module):
                 own = (rows == i).nonzero().flatten()[:share]
                 example = example_of(state, normalised[i : i + 1], target, rows=own)
                 examples.append(example.corrected_by(corrections, own))
+        # Compute their losses
         for group in self.pi.groups(examples):
             if self.stage == "decoder":
                 tally.add("high", self.pi.high_loss(group, rng, generator))
             elif (corrected := self.pi.corrected_loss(group, rng, generator)) is not None:
                 tally.add("corrected", corrected)
+        # Sum the losses
         loss = tally.loss(self.wanted)
         if loss.total.requires_grad:
             return loss
-        # no object has an error: other processes still wait for this one's gradient
+        # No object has an error: give zeros, because other processes wait for this one's gradient
         idle = [p.sum() * 0 for p in self.parameters() if p.requires_grad]
         return StepLoss(torch.stack(idle).sum(), loss.parts)
 
@@ -143,26 +147,29 @@ class StageStep(nn.Module):
         target: Tensor,
         rng: np.random.Generator,
     ) -> tuple[PromptState, Corrections | None]:
-        """SAM's own masks against the truth, and now and then again with the answer as a prompt.
+        """Losses of SAM's masks, and perhaps of more passes with the last mask as a prompt.
 
         Returns the last state and the corrections that led to it, None without any.
         """
+        # Prepare the window's share for each object
         rows = batch.window_of.to(target.device)
         feature = None
         if self.stage != "encoder":
             feature = self.model.mask_decoder.window_feature(*encoded)[rows]
         embedding = encoded[0][rows]
         low_target = F.adaptive_avg_pool2d(target, self.model.config.low)
+        # Decode the drawn prompts
         prompts, corrections = batch.prompts, None
         state = self._state(embedding, prompts, feature)
         logits = self._sam_losses(tally, state, low_target, ambiguous=prompts.ambiguous)
+        # Decode again, each time with the last mask and a click on its error
         window = self.model.config.window
         for _ in range(MOST_PASSES):
             if rng.random() >= self.config.second_pass:
                 break
             # as in prediction: the low-resolution mask, where there is one of its own
-            answer = logits if self.stage == "encoder" else state.low_res_logits.detach().float()
-            prompts, given = with_answer(prompts, answer, low_target, window=window)
+            mask = logits if self.stage == "encoder" else state.low_res_logits.detach().float()
+            prompts, given = with_result(prompts, mask, low_target, window=window)
             corrections = given if corrections is None else corrections.and_then(given)
             state = self._state(embedding, prompts, feature)
             logits = self._sam_losses(tally, state, low_target, ambiguous=False)
@@ -182,7 +189,7 @@ class StageStep(nn.Module):
         losses = sam_loss(logits, target)
         if ambiguous:
             best = losses[:, 1:].argmin(1) + 1
-            # a click must also have a single answer: the first token learns it at a tenth
+            # one click must give one mask too: the first token is trained on it at a tenth
             tally.add("sam", losses.gather(1, best[:, None]) + 0.1 * losses[:, :1])
         else:
             best = torch.zeros(len(logits), dtype=torch.long, device=logits.device)

@@ -1,4 +1,4 @@
-"""What a run leaves in its folder: a state to go on from, weights to use, the losses so far."""
+"""The files of a run: the state to resume from, the weights, the losses so far."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _save(state: dict[str, Any], file: BinaryIO) -> None:
     try:
         torch.save(state, file)
     except RuntimeError as error:
-        # its writer complains of what it finds after the disk has refused
+        # torch's writer raises its own error after the disk's; the disk's is the cause
         refused = error.__context__
         raise refused if isinstance(refused, OSError) else error from None
 
@@ -82,7 +82,7 @@ def write_weights(
 
 
 def metadata_of(config: TrainConfig, *, step: int | None = None) -> dict[str, object]:
-    """What a model file says of its training; step: when it ended, else the last of the run."""
+    """The metadata of a model file; step: the last one done, by default the last of the run."""
     size = config_of(config.model)
     training = {
         "name": config.name,
@@ -133,7 +133,7 @@ def _identity(config: TrainConfig) -> dict[str, Any]:
 
 
 def _distinct(fields: dict[str, Any], kind: type = TrainConfig) -> dict[str, Any]:
-    """Without what has its default: an entry that came later does not part old runs from new."""
+    """Without entries that have their default: one added later does not make old runs differ."""
     defaults = {}
     for entry in dataclasses.fields(kind):
         if entry.default_factory is not dataclasses.MISSING:

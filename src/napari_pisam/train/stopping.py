@@ -1,4 +1,4 @@
-"""Ctrl-C during training: the step in hand is finished first."""
+"""Ctrl-C during training: the current step is finished first."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import torch
 from lightning_fabric import Fabric
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-ONE_WISH = 2.0
-"""Seconds within which signals are one wish: a terminal tells every process of a run at once, and
-torchrun then tells its own again."""
+ONE_REQUEST = 2.0
+"""Seconds within which signals count as one request: a terminal sends one to every process of a
+run, and torchrun then sends it to its own again."""
 
 
 class StopRequest:
-    """While entered, the first Ctrl-C (or SIGTERM) only notes that somebody wants to stop.
+    """While entered, the first Ctrl-C (or SIGTERM) only notes the request to stop.
 
-    A second one, later than ONE_WISH, acts as usual. Outside the main thread nothing is caught:
+    A second one, later than ONE_REQUEST, acts as usual. Outside the main thread nothing is caught:
     there the caller closes the iterator instead.
     """
 
@@ -46,7 +46,7 @@ class StopRequest:
         now = time.monotonic()
         if self.noted_at is None:
             self.noted_at = now
-        elif now - self.noted_at > ONE_WISH:
+        elif now - self.noted_at > ONE_REQUEST:
             self._restore()
             signal.raise_signal(signal.Signals(number))
 
@@ -55,8 +55,8 @@ class StopRequest:
             signal.signal(number, handler)
         self.before = {}
 
-    def asked(self) -> bool:
-        """Whether any process of the run was asked to stop; every process gets the same answer."""
+    def requested(self) -> bool:
+        """Whether any process of the run was asked to stop; the same in every process."""
         if self.fabric.world_size == 1:
             return self.noted_at is not None
         flag = torch.tensor(float(self.noted_at is not None), device=self.fabric.device)

@@ -64,26 +64,29 @@ def thin_structures(
     0..255 for the covered share of a pixel; later objects lie over earlier ones.
     """
     size = pixels.shape[-1]
-    picture = pixels.astype(np.float32)
-    ink = picture.reshape(3, -1).mean(1) + rng.choice((-1, 1)) * rng.uniform(40, 120)
+    # Choose a brightness unlike the texture's
+    image = pixels.astype(np.float32)
+    tone = image.reshape(3, -1).mean(1) + rng.choice((-1, 1)) * rng.uniform(40, 120)
     masks: list[NDArray[np.float32]] = []
     for _ in range(int(rng.integers(1, min(count, 4) + 1))):
-        canvas = Image.new("L", (size * OVERSAMPLE, size * OVERSAMPLE))
-        draw = ImageDraw.Draw(canvas)
+        # Draw the object enlarged, and reduce it to the covered share of each pixel
+        enlarged = Image.new("L", (size * OVERSAMPLE, size * OVERSAMPLE))
+        draw = ImageDraw.Draw(enlarged)
         for path, width in _strokes(rng, size):
             points = [(x * OVERSAMPLE, y * OVERSAMPLE) for x, y in path]
             draw.line(points, fill=255, width=max(2, round(width * OVERSAMPLE)), joint="curve")
-        drawn = canvas.resize((size, size), Image.Resampling.BOX)
+        drawn = enlarged.resize((size, size), Image.Resampling.BOX)
         alpha: NDArray[np.float32] = np.asarray(drawn, np.float32) / np.float32(255)
         if (alpha > 0.5).sum() < 64:
             continue
+        # Blend it over the image, over earlier objects too
         texture = ndimage.gaussian_filter(rng.standard_normal((size, size)), 2).astype(np.float32)
-        shade = ink[:, None, None] + rng.uniform(0, 60) * texture
+        shade = tone[:, None, None] + rng.uniform(0, 60) * texture
         soft = ndimage.gaussian_filter(alpha, rng.uniform(0, 1.2))
-        picture = picture * (1 - soft) + shade * soft
+        image = image * (1 - soft) + shade * soft
         masks = [m * (1 - alpha) for m in masks] + [alpha]
     kept = [m for m in masks if (m > 0.5).sum() >= 64]
     if not kept:
         return thin_structures(pixels, rng, count=count)
     stacked = np.stack([(m * 255 + 0.5).astype(np.uint8) for m in kept])
-    return np.clip(picture, 0, 255).astype(np.uint8), stacked
+    return np.clip(image, 0, 255).astype(np.uint8), stacked

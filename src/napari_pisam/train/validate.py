@@ -1,4 +1,4 @@
-"""A quick look at quality during training: IoU on fixed crops of the held-back images."""
+"""Validation during training: IoU on fixed crops of the held-back images."""
 
 from __future__ import annotations
 

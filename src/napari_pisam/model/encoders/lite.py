@@ -101,6 +101,7 @@ class _InvertedResidual(nn.Module):
         self.residual = stride == 1 and inward == stage.channels
 
     def forward(self, x: Tensor) -> Tensor:
+        # Expand, filter each channel, project
         y = F.relu6(self.expand(x), inplace=True) if self.expands else x
         y = F.relu6(self.depthwise(y), inplace=True)
         y = self.project(y)
@@ -138,7 +139,7 @@ class Backbone(nn.Module):
 class LiteEncoder(nn.Module):
     """Pixels, reduced by two, -> embedding of stride 16 and early features of stride 4.
 
-    Strides count window pixels; the backbone itself sees a picture of half the side.
+    Strides count window pixels; the backbone itself sees an image of half the side.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -171,11 +172,15 @@ class LiteEncoder(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised (B, 3, S, S) -> (B, dim, S/16, S/16), (B, S/4, S/4, width) channels last."""
+        # Extract features of five strides from the reduced pixels
         c1, c2, c3, c4, c5 = self.backbone(F.avg_pool2d(pixels, self.reduction))
+        # Merge the three coarsest from the top down
         p5 = self.lateral[2](c5)
         p4 = self.lateral[1](c4) + F.interpolate(p5, size=c4.shape[2:])
         p3 = self.smooth(self.lateral[0](c3) + F.interpolate(p4, size=c3.shape[2:]))
+        # Make the embedding
         embedding = self.norm(p3 + self.neck(p3))
+        # Add the two finest for the early features
         edge = self.edge_lateral(c2) + _grown(self.edge_top(p3), c2)
         early = self.fine_lateral(c1) + _grown(self.edge_smooth(F.gelu(edge)), c1)
         return embedding, early.permute(0, 2, 3, 1)
