@@ -1,4 +1,4 @@
-"""Synthetic tissue: the same pixel whoever asks, and a ground truth that fits the picture."""
+"""Synthetic tissue: a pixel depends on its place alone, and the ground truth fits the pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects over the image look the same to everyone."""
+"""Objects drawn over the image: fill, outline and colours."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_pisam.export.png import write_png
 from napari_pisam.images.read import read_image
-from tests.images.stored_files import pattern
+from tests.images.image_files import pattern
 
 
 def test_a_png_comes_back(tmp_path: Path) -> None:

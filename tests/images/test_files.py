@@ -14,7 +14,7 @@ from PIL import Image
 from napari_pisam.geometry import Window
 from napari_pisam.images.files import open_images, open_source
 from napari_pisam.images.source import ImageError
-from tests.images.stored_files import pattern
+from tests.images.image_files import pattern
 
 WHOLE = Window(0, 0, 999, 999)
 
@@ -37,8 +37,8 @@ def test_a_png_keeps_its_depth(tmp_path: Path, shape: tuple[int, ...], dtype: st
 def test_every_mode_of_pillow_becomes_gray_or_channels(
     tmp_path: Path, mode: str, channels: int
 ) -> None:
-    picture = Image.fromarray(pattern(30, 40, 3, dtype="uint8"))
-    made = picture.convert("L").convert(mode) if mode == "I;16" else picture.convert(mode)
+    colours = Image.fromarray(pattern(30, 40, 3, dtype="uint8"))
+    made = colours.convert("L").convert(mode) if mode == "I;16" else colours.convert(mode)
     path = tmp_path / ("a.tif" if mode in ("CMYK", "F", "YCbCr") else "a.png")
     made.save(path)
     source = open_source(path)

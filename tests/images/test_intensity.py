@@ -32,9 +32,9 @@ arrays = st.one_of(
 def test_any_pixels_get_a_window_and_a_picture(array: NDArray[Any]) -> None:
     window = intensity_window(as_source(array))
     assert window.low[0] < window.high[0]
-    picture = to_rgb8(array, window)
-    assert picture.shape == (9, 7, 3)
-    assert picture.dtype == np.uint8
+    rgb8 = to_rgb8(array, window)
+    assert rgb8.shape == (9, 7, 3)
+    assert rgb8.dtype == np.uint8
 
 
 @given(array=arrays)
@@ -65,8 +65,8 @@ def test_nan_and_infinity_do_not_move_the_window(array: NDArray[Any], seed: int)
     dirty = np.concatenate([array.ravel(), [np.nan, np.inf, -np.inf]]).astype(np.float32)
     dirty = np.random.default_rng(seed).permutation(dirty)[None]
     assert intensity_window(as_source(dirty)) == intensity_window(as_source(array))
-    picture = to_rgb8(np.array([[np.nan, np.inf, -np.inf]]), IntensityWindow((0.0,), (1.0,)))
-    assert picture[0, :, 0].tolist() == [0, 255, 0]
+    rgb8 = to_rgb8(np.array([[np.nan, np.inf, -np.inf]]), IntensityWindow((0.0,), (1.0,)))
+    assert rgb8[0, :, 0].tolist() == [0, 255, 0]
 
 
 @given(array=arrays, seed=st.integers(0, 9))
@@ -87,8 +87,8 @@ def test_a_constant_image_divides_by_nothing(value: float) -> None:
 def test_a_few_bright_pixels_on_a_constant_ground_are_seen() -> None:
     array = np.zeros((200, 200), np.uint16)
     array[5, 5:7] = 900, 300
-    picture = to_rgb8(array, intensity_window(as_source(array)))
-    assert picture[5, 4:7, 0].tolist() == [0, 255, 85]
+    rgb8 = to_rgb8(array, intensity_window(as_source(array)))
+    assert rgb8[5, 4:7, 0].tolist() == [0, 255, 85]
 
 
 def test_exact_percentiles_of_every_channel() -> None:

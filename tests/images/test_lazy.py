@@ -18,7 +18,7 @@ from napari_pisam.images.overviews import Overview
 from napari_pisam.images.raw_array import RawArray
 from napari_pisam.images.salvaged import SalvagedArray
 from napari_pisam.images.source import plane_of
-from tests.images.stored_files import pattern
+from tests.images.image_files import pattern
 
 NUMPY_2 = int(np.__version__.partition(".")[0]) >= 2
 PIXELS = pattern(40, 60)
@@ -83,7 +83,7 @@ def test_a_copy_that_is_asked_for_is_ones_own(virtual: VirtualArray) -> None:
     assert virtual.__array__(np.float32).dtype == np.float32
 
 
-@pytest.mark.skipif(not NUMPY_2, reason="numpy 1 copies whatever it is told")
+@pytest.mark.skipif(not NUMPY_2, reason="numpy 1 knows no copy=False")
 def test_sharing_memory_is_refused(virtual: VirtualArray) -> None:
     with pytest.raises(ValueError, match="without a copy"):
         np.asarray(virtual, copy=False)

@@ -17,7 +17,7 @@ from napari_pisam.images import overviews
 from napari_pisam.images.intensity import intensity_window
 from napari_pisam.images.overviews import Overview, with_overviews
 from napari_pisam.images.source import PyramidSource, as_source, plane_of
-from tests.images.stored_files import pattern
+from tests.images.image_files import pattern
 
 
 class Watched:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from napari_pisam.images.raw_array import RawArray
-from tests.images.stored_files import pattern
+from tests.images.image_files import pattern
 
 
 @settings(

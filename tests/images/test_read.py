@@ -9,7 +9,7 @@ import tifffile
 
 from napari_pisam.images.read import read_image, read_labels
 from napari_pisam.images.source import ImageError
-from tests.images.stored_files import pattern
+from tests.images.image_files import pattern
 
 
 def test_read_image_gives_two_axes_for_one_channel(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A window as the model's picture, and logits back: nothing moves on the way."""
+"""A window as the square input of the model, and logits back: nothing moves on the way."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def test_the_model_sees_a_spot_where_a_click_on_it_is_said_to_be(
     image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     image[y - 1 : y + 2, x - 1 : x + 2] = 255
     shown = image[inside.y : inside.y + inside.height, inside.x : inside.x + inside.width]
-    picture = window_input(shown, window, inside, size=size)
-    bright = np.where(picture == np.array(PAD_RGB, np.uint8), 0, picture)[..., 1].astype(float)
+    square = window_input(shown, window, inside, size=size)
+    bright = np.where(square == np.array(PAD_RGB, np.uint8), 0, square)[..., 1].astype(float)
     rows, columns = np.arange(size), np.arange(size)
     seen = (
         (bright.sum(0) * columns).sum() / bright.sum(),
         (bright.sum(1) * rows).sum() / bright.sum(),
     )
-    # the part in the image is laid on whole pixels of the picture, so that half a one is lost
+    # the part in the image is laid on whole pixels of the square, so that half a one is lost
     np.testing.assert_allclose(
         seen, WindowGrid(window, size).points_xy_input([Click(y, x)])[0], atol=0.75
     )
@@ -57,9 +57,9 @@ def test_what_lies_outside_the_image_is_the_mean_colour_to_the_nearest_pixel(
 ) -> None:
     window, inside = place
     white = np.full((inside.height, inside.width, 3), 255, np.uint8)
-    picture = window_input(white, window, inside, size=size)
-    image = (picture == 255).all(-1)
-    assert (picture[~image] == PAD_RGB).all()
+    square = window_input(white, window, inside, size=size)
+    image = (square == 255).all(-1)
+    assert (square[~image] == PAD_RGB).all()
     scale = size / window.height
     rows, columns = np.flatnonzero(image.any(1)), np.flatnonzero(image.any(0))
     assert image.sum() == len(rows) * len(columns)
@@ -76,8 +76,8 @@ def test_what_lies_outside_the_image_is_the_mean_colour_to_the_nearest_pixel(
 def test_what_is_reduced_is_averaged_and_not_skipped() -> None:
     image = np.zeros((64, 64, 3), np.uint8)
     image[::2] = 200
-    picture = window_input(image, Window(0, 0, 64, 64), Window(0, 0, 64, 64), size=16)
-    assert np.abs(picture.astype(int) - 100).max() < 20
+    square = window_input(image, Window(0, 0, 64, 64), Window(0, 0, 64, 64), size=16)
+    assert np.abs(square.astype(int) - 100).max() < 20
 
 
 def test_red_green_and_blue_stay_what_they_are() -> None:

@@ -23,7 +23,7 @@ from napari_pisam.geometry import Window
 from napari_pisam.images.bands import BandSource
 from napari_pisam.images.files import SourceSpec, open_images, open_source
 from napari_pisam.images.source import ArraySource, DescribedSource, ImageError, ImageSource
-from tests.images.stored_files import pattern, write_ngff, write_pyramid
+from tests.images.image_files import pattern, write_ngff, write_pyramid
 
 OPENED_ELSEWHERE = settings(
     max_examples=40,

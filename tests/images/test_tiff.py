@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from napari_pisam.geometry import Window
 from napari_pisam.images.source import ImageError
 from napari_pisam.images.tiff import is_tiff, open_tiff
-from tests.images.stored_files import pattern, write_pyramid, write_slide
+from tests.images.image_files import pattern, write_pyramid, write_slide
 
 LAYOUTS: list[dict[str, Any]] = [
     {},
@@ -272,13 +272,13 @@ def test_a_damaged_file_reads_or_says_so(
         content[where % len(content)] = value
     path = tmp_path / "damaged.tif"
     path.write_bytes(bytes(content[: len(content) - lost % len(content)]))
-    said = ""
+    message = ""
     try:
         _read_all(path)
     except ImageError as error:
-        said = str(error)
-    assert "\n" not in said
-    assert said == "" or said.endswith(".")
+        message = str(error)
+    assert "\n" not in message
+    assert message == "" or message.endswith(".")
 
 
 @pytest.mark.parametrize(

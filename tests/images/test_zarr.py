@@ -13,7 +13,7 @@ import zarr
 from napari_pisam.geometry import Window
 from napari_pisam.images.source import ImageError
 from napari_pisam.images.zarr import is_zarr, open_zarr
-from tests.images.stored_files import pattern, write_ngff
+from tests.images.image_files import pattern, write_ngff
 
 OMERO = {
     "channels": [

@@ -14,7 +14,7 @@ import tifffile
 from napari_pisam.datasets.synthetic import SyntheticTissue
 from napari_pisam.geometry import Window
 from napari_pisam.images.read import read_labels
-from tests.images.stored_files import write_pyramid
+from tests.images.image_files import write_pyramid
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 

@@ -24,7 +24,7 @@ from napari_pisam.images.source import ArraySource
 MaskKind = Literal["instance", "binary", "whole"]
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 SOFT_FROM = 128
-"""A mask as bright as this is a picture, whose edges may be soft; a darker one holds numbers."""
+"""A mask as bright as this is gray with soft edges, perhaps; a darker one holds numbers."""
 PUBLISHED = "published"
 """The name of the list of data sets that Pi-SAM was published with."""
 

@@ -1,4 +1,4 @@
-"""Synthetic tissue of any size with its ground truth, made region by region.
+"""Synthetic tissue of any size with its ground truth, computed region by region.
 
 Every pixel is a function of its place and the seed alone, so a region is the same whichever
 larger one it is cut from, and on every machine.
@@ -88,9 +88,9 @@ class SyntheticTissue:
         return self.sampled(range(part.y, part.y + part.height), range(part.x, part.x + part.width))
 
     def remembered(self, rows: range, cols: range) -> TissueRegion:
-        """The same as `sampled`, made once when asked for again at once; not to be written to.
+        """The same as `sampled`, computed once for several requests in a row; not to be written to.
 
-        A viewer asks for each channel and each truth of a view in turn.
+        A viewer requests each channel and each truth of a view in turn.
         """
         last = self._last
         if last is None or last[0] != (rows, cols):
@@ -113,16 +113,16 @@ class SyntheticTissue:
         present = ~cells.missing.reshape(lumens.shape) & (lumens > 0.3)
         owned = owners(cells, present, pitch=self.pitch, y=y, x=x)
         shape = (len(y), len(x))
-        made = TissueRegion(
+        region = TissueRegion(
             np.empty((*shape, 2), np.uint16), np.empty(shape, np.uint32), np.empty(shape, np.uint32)
         )
         for start in range(0, len(y), BAND):
             band = slice(start, start + BAND)
-            self._paint(made, band, cells, owners=owned.rows(band), axes=(y[band], x))
-        return made
+            self._paint(region, band, cells, owners=owned.rows(band), axes=(y[band], x))
+        return region
 
     def _paint(
-        self, made: TissueRegion, band: slice, cells: Cells, *, owners: Ownership, axes: _Axes
+        self, region: TissueRegion, band: slice, cells: Cells, *, owners: Ownership, axes: _Axes
     ) -> None:
         """Fill some rows of a region: both ground truths, both channels, noise."""
         y, x = axes
@@ -130,8 +130,8 @@ class SyntheticTissue:
         inside = owned & (owners.nearest < 1)
         nucleus = cells.nucleus_distance(n, y[:, None], x[None])
         numbers = np.where(inside, (cells.row[n] + 2) * self._columns + cells.col[n] + 3, 0)
-        made.cells[band] = numbers
-        made.nuclei[band] = np.where(nucleus < 1, numbers, 0)
+        region.cells[band] = numbers
+        region.nuclei[band] = np.where(nucleus < 1, numbers, 0)
         grain = texture(y, x, 5.0, seed=self.seed + 2)
         ground = 350 + 450 * texture(y, x, self.pitch * 5, seed=self.seed + 3) + 160 * grain
         depth = np.minimum(1 - owners.nearest, (owners.second - owners.nearest) * 0.7)
@@ -145,8 +145,8 @@ class SyntheticTissue:
         )
         noises = bells(self.seed, y.astype(np.int64)[:, None], x.astype(np.int64)[None])
         for k, (signal, noise) in enumerate(zip(signals, noises, strict=True)):
-            seen = signal + noise * (25 + 2.2 * np.sqrt(signal))
-            made.pixels[band, :, k] = np.clip(seen, 0, 65535)
+            noisy = signal + noise * (25 + 2.2 * np.sqrt(signal))
+            region.pixels[band, :, k] = np.clip(noisy, 0, 65535)
 
 
 class TissueArray(VirtualArray):
@@ -161,11 +161,11 @@ class TissueArray(VirtualArray):
 
     def _read_places(self, wanted: Places) -> NDArray[Any]:
         rows, cols = self._rows[as_slice(wanted[0])], self._cols[as_slice(wanted[1])]
-        made = self._tissue.remembered(rows, cols)
+        region = self._tissue.remembered(rows, cols)
         views: dict[Kind, NDArray[Any]] = {
-            "nuclei": made.pixels[..., 0],
-            "membranes": made.pixels[..., 1],
-            "cell labels": made.cells,
-            "nucleus labels": made.nuclei,
+            "nuclei": region.pixels[..., 0],
+            "membranes": region.pixels[..., 1],
+            "cell labels": region.cells,
+            "nucleus labels": region.nuclei,
         }
         return views[self._kind]

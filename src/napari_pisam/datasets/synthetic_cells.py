@@ -1,4 +1,4 @@
-"""Where the cells of synthetic tissue lie, and the noise that every pixel gets.
+"""The places of the cells of synthetic tissue, and the noise that every pixel gets.
 
 Only correctly rounded arithmetic (no sine, no exponential) and a hash of coordinates are used:
 each number is a function of its place and the seed, whatever is computed beside it.
@@ -92,7 +92,7 @@ class Cells:
     def distance(self, n: NDArray[np.int64], y: Floats, x: Floats) -> NDArray[np.float32]:
         """Distances from cells n in units of their wavy outlines (below 1 inside): (n, h, w).
 
-        y (n, h), x (n, w): the places looked at for each cell. Single precision from here on.
+        y (n, h), x (n, w): the places of interest for each cell. Single precision from here on.
         """
 
         def of(field: Floats) -> NDArray[np.float32]:
@@ -106,8 +106,8 @@ class Cells:
         square = uu + vv + np.float32(1e-9)
         r = np.sqrt(square)
         two, three, other = (of(wave) for wave in self.waves)
-        odd = (three * u * (uu - 3 * vv) + other * v * (3 * uu - vv)) / r
-        wave = (two * (uu - vv) + odd) / square
+        third = (three * u * (uu - 3 * vv) + other * v * (3 * uu - vv)) / r
+        wave = (two * (uu - vv) + third) / square
         return np.asarray(r / (of(self.radius) * (1 + wave)))
 
     def nucleus_distance(self, n: NDArray[np.int64], y: Floats, x: Floats) -> Floats:
@@ -143,7 +143,7 @@ def owners(
 ) -> Ownership:
     """Which cell each pixel belongs to; present: bool (grid rows, grid columns).
 
-    Cells are taken in classes whose members lie too far apart to share a pixel, so that many can
+    Cells are taken in classes whose members are too far apart to share a pixel, so that many can
     be drawn at once.
     """
     shape = (len(y), len(x))
@@ -164,7 +164,7 @@ def owners(
                 n = members[start : start + batch]
                 rows = _places(cells.y[n] - REACH * pitch, y, side_y)
                 cols = _places(cells.x[n] - REACH * pitch, x, side_x)
-                _compete(cells, n, found, indices=(rows, cols), axes=(y, x))
+                _assign(cells, n, found, indices=(rows, cols), axes=(y, x))
     return found
 
 
@@ -182,7 +182,7 @@ def _places(starts: Floats, places: Floats, side: int) -> NDArray[np.int64]:
     return np.asarray(first[:, None] + np.arange(side))
 
 
-def _compete(
+def _assign(
     cells: Cells,
     n: NDArray[np.int64],
     found: Ownership,
@@ -190,7 +190,7 @@ def _compete(
     indices: tuple[NDArray[np.int64], NDArray[np.int64]],
     axes: tuple[Floats, Floats],
 ) -> None:
-    """Let cells n, no two of which share a pixel, compete for the pixels they may reach."""
+    """Give the pixels that cells n may reach to the nearest cell; no two of n share a pixel."""
     (rows, cols), (y, x) = indices, axes
     in_rows, in_cols = (rows >= 0) & (rows < len(y)), (cols >= 0) & (cols < len(x))
     seen = in_rows.any(1) & in_cols.any(1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Okabe and Ito's colours, told apart with every kind of colour vision; black is left out.
+# Okabe and Ito's colours, distinct with every kind of colour vision; black is left out.
 PALETTE = np.array(
     [
         (230, 159, 0),
@@ -41,7 +41,7 @@ def overlay(
     """The image with the objects drawn over it: a light fill and an opaque outline in its colour.
 
     rgb8: uint8 (H, W, 3). labels: integers (H, W), 0 for none. opacity: of the fill, 0 to 1. The
-    outline lies inside the object, a dark line outside it, so that it shows on any ground.
+    outline is inside the object, a dark line outside it, so that it shows on any ground.
     Returns uint8 (H, W, 3). Raises ValueError when the sizes differ.
     """
     if rgb8.shape[:2] != labels.shape:

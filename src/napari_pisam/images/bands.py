@@ -28,7 +28,7 @@ class BandSource:
         self.height, self.width = sizes.pop()
         self.channels = len(self._sources)
         self.dtype: np.dtype[Any] = np.result_type(*(s.dtype for s in self._sources))
-        # a pyramid beside a plain image: only what all of them have can be read
+        # A pyramid beside a plain image: only the levels that all of them have can be read.
         fewest = min(len(s.levels) for s in self._sources)
         side_by_side = zip(*(s.levels[:fewest] for s in self._sources), strict=True)
         alike = takewhile(lambda f: max(f) < 1.01 * min(f), side_by_side)

@@ -1,4 +1,4 @@
-"""An image in a file: its levels, still on disk, and what the file says about them."""
+"""An image in a file: its levels, still on disk, and its metadata."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ READ_FAILURES: tuple[type[Exception], ...] = (
     zlib.error,
 )
 PLANAR = frozenset("yxcs")
-# What the description of a TIFF says when its pixels are object numbers.
+# In the description of a TIFF whose pixels are object numbers.
 LABELS_MARK = "napari-pisam labels"
 
 
@@ -43,7 +43,7 @@ class Describe(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class FileChannel:
-    """What a file says of one channel.
+    """The metadata of one channel.
 
     color: red, green, blue in 0..1. lut: (n, 3) in 0..1, black to white, for a channel that has a
     table instead. limits: the contrast it was last shown with, in pixel values.
@@ -65,7 +65,7 @@ class FileImage:
     axis, of level 0, in `units` ("micrometer", "second", "pixel" ...; 1, 0 and "pixel" when the
     file does not say). channels: one for each element of axis c, or one. labels: whether the
     pixels are object numbers; label_colors: red, green, blue, alpha in 0..1 of some of them;
-    label_properties: what the file says of some of them, by name. describe: where a plane of it is
+    label_properties: named properties of some of them. describe: where a plane of it is
     found again; None for an image that no file holds.
     """
 

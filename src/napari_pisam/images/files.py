@@ -15,7 +15,7 @@ from napari_pisam.images.source import ImageError, ImageSource, PyramidSource
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """Where one image plane lies: enough to open it again, in another process too.
+    """The place of one image plane: enough to open it again, in another process too.
 
     path: of the file or Zarr folder, made absolute. series: which of its images, as `open_images`
     counts them. plane: for a stack, the plane of each of its axes. channels: which of its channels

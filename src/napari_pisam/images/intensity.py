@@ -47,7 +47,7 @@ class IntensityWindow:
 def _level_for_sampling(source: ImageSource, budget: int) -> int:
     """Level 0 when all of it fits, else the coarsest level with enough pixels to judge by.
 
-    Levels that would have to be made of all pixels are left out: blocks of level 0 cost less.
+    Levels that would have to be computed from all pixels are left out: blocks of level 0 cost less.
     """
     pixels = source.height * source.width
     if pixels <= budget:
@@ -137,14 +137,12 @@ def _to_8bit(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]
     return result
 
 
-def _shown_channels(count: int, channels: Sequence[int] | None) -> tuple[int, int, int]:
+def _rgb_channels(count: int, channels: Sequence[int] | None) -> tuple[int, int, int]:
     chosen = tuple(channels) if channels is not None else tuple(range(min(count, 3)))
     if not 1 <= len(chosen) <= 3:
         raise ValueError(f"Choose one, two or three channels, not {len(chosen)}.")
     if any(not 0 <= c < count for c in chosen):
-        raise ValueError(
-            f"The image has {count} channels, 0 to {count - 1}: {chosen} asks for more."
-        )
+        raise ValueError(f"The image has {count} channels, 0 to {count - 1}: {chosen} goes beyond.")
     if len(chosen) == 1:
         return chosen[0], chosen[0], chosen[0]
     if len(chosen) == 2:
@@ -166,7 +164,7 @@ def to_rgb8(
     count = stack.shape[2]
     if len(window.low) not in (1, count):
         raise ValueError(f"The intensity window has {len(window.low)} pairs for {count} channels.")
-    shown = _shown_channels(count, channels)
+    shown = _rgb_channels(count, channels)
     done: dict[int, NDArray[np.uint8]] = {}
     for c in set(shown):
         pair = window.of(c)

@@ -157,7 +157,7 @@ def _tiles_of(places: range) -> range:
 
 
 def _by_tile(places: NDArray[np.int64]) -> dict[int, tuple[NDArray[Any], NDArray[np.int64]]]:
-    """For each tile: which of the places lie in it, and where in it."""
+    """For each tile that the places touch: which of them are in it, and where in it."""
     tiles = places // SIDE
     order = np.argsort(tiles, kind="stable")
     numbers, starts = np.unique(tiles[order], return_index=True)

@@ -1,4 +1,4 @@
-"""Coarser levels of images that have none, made where they are looked at."""
+"""Coarser levels of images that have none, computed where they are read."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from napari_pisam.images.lazy import DisplayArray, LazyArray, Places, as_slice
 
-# A plane beyond either of these is too much to show, or to look at from afar, as it is.
+# A plane beyond either of these gets coarser levels, to be shown and to be read at a coarse scale.
 LARGE_PIXELS = 8192 * 8192
 LARGE_SIDE = 16_384
 OVERVIEW_SIDE = 2048
-# A made pixel is the mean of so many pixels each way, evenly spread over what it stands for.
+# A pixel of an overview is the mean of so many pixels each way, evenly spread over its area.
 SAMPLES = 4
-# So many rows and columns are read at once, so that memory does not grow with what is asked for;
-# long stretches of a row, because what lies together in a file is read together.
+# So many rows and columns are read at once, so that memory does not grow with the request; long
+# stretches of a row, because neighbours in a row are neighbours in the file.
 BLOCK = 2048
 KEPT_BYTES = 128_000_000
 
@@ -33,7 +33,7 @@ class Overview(DisplayArray):
     columns. plane: which axes those are. nearest: take one pixel of them (for labels) in place of
     the mean of at most 4 x 4. A pixel depends on its place alone, whatever it is read with. What
     does not fill a pixel at the far edges is left out. Whole planes of the size of an overview
-    are kept once they are made, up to 128 MB.
+    are kept once they are computed, up to 128 MB.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Overview(DisplayArray):
         nearest: bool = False,
     ) -> None:
         self._array, self.factors, self._plane, self._nearest = array, factors, plane, nearest
-        # Planes are made one by one; what lies behind rows and columns (colours) is made with them.
+        # Planes are computed one by one, with the axes behind rows and columns (colours) in one go.
         self._outer = tuple(a for a in range(max(plane)) if a not in plane)
         shape = [int(n) for n in array.shape]
         for axis, factor in zip(plane, factors, strict=True):
@@ -65,12 +65,12 @@ class Overview(DisplayArray):
         return tuple(self.shape[a] for a in self._outer)
 
     def steps(self, outer: Sequence[int] = ()) -> Iterator[tuple[int, int]]:
-        """Make and keep a whole plane, yielding (blocks done, blocks in all).
+        """Compute and keep a whole plane, yielding (blocks done, blocks in all).
 
-        outer: where the plane lies on the axes before rows and columns.
+        outer: the index of the plane on the axes before rows and columns.
         """
         at = dict(zip(self._outer, outer, strict=True))
-        yield from self._make(
+        yield from self._compute(
             tuple(
                 range(at[a], at[a] + 1) if a in at else range(n) for a, n in enumerate(self.shape)
             )
@@ -97,7 +97,7 @@ class Overview(DisplayArray):
         pixels = math.prod(self.shape[a] for a in self._plane)
         much = 2 * math.prod(len(wanted[a]) for a in self._plane) >= pixels
         if kept is None and much and pixels <= OVERVIEW_SIDE**2:
-            for _ in self._make(whole):
+            for _ in self._compute(whole):
                 pass
             kept = self._kept.get(whole)
         if kept is None:
@@ -109,7 +109,7 @@ class Overview(DisplayArray):
             )
         ]
 
-    def _make(self, whole: Places) -> Iterator[tuple[int, int]]:
+    def _compute(self, whole: Places) -> Iterator[tuple[int, int]]:
         out = np.empty([len(places) for places in whole], self.dtype)
         blocks = list(self._blocks(whole))
         for done, block in enumerate(blocks, 1):
@@ -121,7 +121,7 @@ class Overview(DisplayArray):
                 self._kept.popitem(last=False)
 
     def _region(self, wanted: Places) -> NDArray[Any]:
-        """Pixels that are made and not kept."""
+        """Pixels that are computed and not kept."""
         spanned = list(wanted)
         thin = [slice(None)] * self.ndim
         for axis in self._plane:
@@ -182,10 +182,10 @@ def with_overviews(
     sides = tuple(int(last.shape[axis]) for axis in plane)
     if math.prod(sides) <= LARGE_PIXELS and max(sides) <= LARGE_SIDE:
         return tuple(levels)
-    made: list[LazyArray] = []
+    coarser: list[LazyArray] = []
     factor = 1
     while max(sides) / factor > OVERVIEW_SIDE:
         factor *= 2
         along = tuple(min(factor, 2 ** (n.bit_length() - 1)) for n in sides)
-        made.append(Overview(last, (along[0], along[1]), plane=plane, nearest=nearest))
-    return (*levels, *made)
+        coarser.append(Overview(last, (along[0], along[1]), plane=plane, nearest=nearest))
+    return (*levels, *coarser)

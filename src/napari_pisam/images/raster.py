@@ -14,7 +14,7 @@ from napari_pisam.images.lazy import LazyArray
 from napari_pisam.images.raw_array import RawArray
 from napari_pisam.images.source import ImageError
 
-# Pillow's modes whose arrays are what a person sees; the others become RGB.
+# Pillow's modes whose arrays are the displayed values; the others become RGB.
 PLAIN_MODES = frozenset(("1", "L", "RGB", "RGBA", "F", "I", "I;16", "I;16B", "I;16L", "I;16N"))
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
@@ -80,7 +80,7 @@ def _is_deep_png(path: Path) -> bool:
 
 
 def _pixels(image: Any) -> NDArray[Any]:
-    """Pillow's image as numbers a person would expect; alpha beside gray is dropped."""
+    """Pillow's image as the values that are displayed; alpha beside gray is dropped."""
     if image.mode in ("LA", "La"):
         return np.asarray(image.convert("L"))
     if image.mode not in PLAIN_MODES:

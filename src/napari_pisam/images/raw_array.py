@@ -1,4 +1,4 @@
-"""Arrays that lie in a file as they are, read where one looks."""
+"""Uncompressed arrays in a file, read where they are asked for."""
 
 from __future__ import annotations
 

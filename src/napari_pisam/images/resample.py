@@ -1,4 +1,4 @@
-"""A window of the image as the square picture that the model sees, and logits back again."""
+"""A window of the image as the square input of the model, and logits back again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAD_RGB = (124, 116, 104)
 def window_input(
     rgb8: NDArray[np.uint8], window: Window, inside: Window, *, size: int
 ) -> NDArray[np.uint8]:
-    """The window's pixels as a size x size picture; antialiased bilinear, padded with the mean.
+    """The window's pixels as a size x size image; antialiased bilinear, padded with the mean.
 
     rgb8: uint8 (h, w, 3), what `inside` (the part of the window in the image) shows, at any
     pyramid level. Returns uint8 (size, size, 3).
@@ -47,6 +47,6 @@ def logits_at_image(
     antialiased where the input is finer than the image.
     """
     box = WindowGrid(window, len(logits)).resize_box(inside)
-    picture = Image.fromarray(np.ascontiguousarray(logits, np.float32), mode="F")
-    resized = picture.resize((inside.width, inside.height), Image.Resampling.BILINEAR, box=box)
+    square = Image.fromarray(np.ascontiguousarray(logits, np.float32), mode="F")
+    resized = square.resize((inside.width, inside.height), Image.Resampling.BILINEAR, box=box)
     return np.asarray(resized, np.float32)

@@ -79,11 +79,11 @@ class Reopenable(Protocol):
 
 @runtime_checkable
 class DescribedSource(ImageSource, Protocol):
-    """An ImageSource that says where its pixels come from, as the sources of this package do."""
+    """An ImageSource that declares what is stored and where, as the sources of this package do."""
 
     @property
     def stored_levels(self) -> int:
-        """How many of the levels need no making, the first ones."""
+        """How many of the levels, the first ones, are stored and not computed from others."""
 
     @property
     def spec(self) -> Reopenable | None:
@@ -91,7 +91,7 @@ class DescribedSource(ImageSource, Protocol):
 
 
 def stored_levels(source: ImageSource) -> int:
-    """How many of the levels need no making: all of them unless the source says otherwise."""
+    """How many of the levels are stored: all unless the source declares fewer."""
     return source.stored_levels if isinstance(source, DescribedSource) else len(source.levels)
 
 
@@ -113,10 +113,10 @@ def _span(start: int, stop: int, factor: float, *, full: int, limit: int) -> sli
 class PyramidSource:
     """An ImageSource over arrays (H, W) or (H, W, C), finest first, channels last.
 
-    Where the coarsest is large, coarser ones are made of it when they are read, so that a window
-    of any size is read in bounded memory. rgb: None takes 3 or 4 channels of uint8 for RGB(A);
-    True also those of another dtype; False keeps four channels as four. Raises ImageError for
-    shapes or dtypes that are no image. spec: where the arrays are found again, if anywhere.
+    Where the coarsest is large, coarser ones are computed from it as they are read, so that a
+    window of any size is read in bounded memory. rgb: None takes 3 or 4 channels of uint8 for
+    RGB(A); True also those of another dtype; False keeps four channels as four. spec: where the
+    arrays are found again, if anywhere. Raises ImageError for shapes or dtypes that are no image.
     """
 
     def __init__(
@@ -132,10 +132,10 @@ class PyramidSource:
         shape = tuple(int(n) for n in self._arrays[0].shape)
         self._dtype = _checked_dtype(self._arrays[0].dtype)
         _check_shape(shape)
-        stored = shape[2] if len(shape) == 3 else 1
-        self._rgb = _decide_rgb(rgb, stored, self._dtype)
+        samples = shape[2] if len(shape) == 3 else 1
+        self._rgb = _decide_rgb(rgb, samples, self._dtype)
         self._height, self._width = shape[:2]
-        self._channels = 3 if self._rgb else stored
+        self._channels = 3 if self._rgb else samples
         self._check_levels()
         self._stored, self._spec = len(self._arrays), spec
         self._arrays = with_overviews(self._arrays)
@@ -181,7 +181,7 @@ class PyramidSource:
 
     @property
     def stored_levels(self) -> int:
-        """How many of the levels need no making."""
+        """How many of the levels are stored and not computed from others."""
         return self._stored
 
     @property
@@ -287,8 +287,8 @@ def plane_of(
 ) -> LazyArray | list[LazyArray]:
     """One plane of a stack, still lazy, for `as_source`.
 
-    array: numpy, dask, zarr ..., or a list of pyramid levels (a list is returned, without those
-    that were made; an axis that is smaller in a coarser level is indexed in proportion). index: for
+    array: numpy, dask, zarr ..., or a list of pyramid levels (a list is returned, without
+    overviews; an axis that is smaller in a coarser level is indexed in proportion). index: for
     each axis from the first on, an integer to fix it or slice(None) to keep it; axes not named are
     kept. channel_axis: the kept axis, counted in `array`, that becomes the last one. Raises
     IndexError outside the stack.

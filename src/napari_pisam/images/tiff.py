@@ -115,15 +115,15 @@ def _open_level(
 
 
 def _name(path: Path, series: tifffile.TiffPageSeries, *, alone: bool) -> str:
-    known = path.suffix.lower() in ENDINGS
-    stem = path.stem.removesuffix(".ome") if known else path.name
+    usual = path.suffix.lower() in ENDINGS
+    stem = path.stem.removesuffix(".ome") if usual else path.name
     return f"{stem} {series.name}" if series.kind == "ome" and not alone else stem
 
 
 def _warn_of_missing_planes(path: Path, series: tifffile.TiffPageSeries) -> None:
-    """Warn of planes of an OME image that lie in other files, which are not there."""
+    """Warn of planes of an OME image whose files are missing."""
     if series.dataoffset is not None:
-        # They lie in one stretch of this file.
+        # All of them are one stretch of this file.
         return
     missing = sum(page is None for page in series)
     if missing:

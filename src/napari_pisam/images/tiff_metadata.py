@@ -1,4 +1,4 @@
-"""What TIFF files say of pixel size and channels: OME-XML, ImageJ, slide scanners, resolution."""
+"""Pixel sizes and channels in TIFF metadata: OME-XML, ImageJ, slide scanners, resolution."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ NO_UNIT = "pixel"
 
 @dataclass(frozen=True)
 class Calibration:
-    """The size of a pixel along the axes that a file speaks of."""
+    """The size of a pixel along the axes whose size the file gives."""
 
     scales: Mapping[str, float] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
 
     def scale(self, axis: str) -> float:
-        """The size of one step along an axis, in its unit; 1 when the file does not say."""
+        """The size of one step along an axis, in its unit; 1 when the file gives none."""
         return self.scales.get(axis, 1.0)
 
     def unit(self, axis: str) -> str:
-        """The unit of an axis; "pixel" when the file does not say."""
+        """The unit of an axis; "pixel" when the file gives none."""
         return self.units.get(axis, NO_UNIT)
 
 

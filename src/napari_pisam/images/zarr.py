@@ -125,7 +125,7 @@ def _one_of(plate: Any) -> str:
 
 
 def _labels(group: zarr.Group) -> tuple[FileImage, ...]:
-    """The label images that an image has beside it; damaged ones are told and left out."""
+    """The label images that an image has beside it; damaged ones are left out with a warning."""
     if "labels" not in set(group.group_keys()):
         return ()
     inside, found = _child(group, "labels"), []

@@ -29,7 +29,7 @@ LOADED_BYTES = 64_000_000
 EDITABLE_PIXELS = 8192 * 8192
 NO_UNIT = "pixel"
 UNNAMED = "gray"
-# Two channels, and more: pairs that a colour-blind person tells apart come first.
+# For two channels, and for more: colours that differ for a colour-blind person come first.
 PAIR = ("magenta", "green")
 MANY = ("cyan", "magenta", "yellow", "blue", "green", "red")
 
@@ -106,8 +106,8 @@ class _File:
         levels = list(image.levels)
         if math.prod(levels[0].shape) <= EDITABLE_PIXELS:
             levels = [np.asarray(SalvagedArray(levels[0], self._warn))]
-        known = {"colormap": _label_colormap(image), "features": _label_features(image)}
-        return [(*self._layer(image, levels, **known)[:2], "labels")]
+        given = {"colormap": _label_colormap(image), "features": _label_features(image)}
+        return [(*self._layer(image, levels, **given)[:2], "labels")]
 
     def _layer(self, image: FileImage, levels: Sequence[LazyArray], **shown: Any) -> LayerData:
         """One layer: pixels, place in the world, and how it is shown (None: left out)."""
@@ -189,7 +189,7 @@ def _compute(overview: Overview) -> None:
     from napari.utils import progress
 
     steps = overview.steps([n // 2 for n in overview.outer_shape])
-    with progress(desc="Pi-SAM: making an overview") as bar:
+    with progress(desc="Pi-SAM: computing an overview") as bar:
         for done, total in steps:
             bar.total = total
             bar.update(done - bar.n)
@@ -237,7 +237,7 @@ def _label_colormap(image: FileImage) -> Any:
 
 
 def _label_features(image: FileImage) -> dict[str, list[Any]] | None:
-    """What a file says of its labels, a row each; None when it says nothing."""
+    """The properties that a file gives its labels, a row each; None when it gives none."""
     if not image.label_properties:
         return None
     names = dict.fromkeys(key for row in image.label_properties.values() for key in row)

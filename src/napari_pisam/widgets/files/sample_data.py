@@ -58,25 +58,25 @@ def synthetic_tissue() -> list[LayerData]:
     from napari_pisam.geometry import Window
 
     tissue = SyntheticTissue(SMALL_SIDE, SMALL_SIDE)
-    made = tissue.region(Window(0, 0, SMALL_SIDE, SMALL_SIDE))
+    region = tissue.region(Window(0, 0, SMALL_SIDE, SMALL_SIDE))
     arrays = {
-        "cell labels": made.cells,
-        "nucleus labels": made.nuclei,
-        "membranes": made.pixels[..., 1].copy(),
-        "nuclei": made.pixels[..., 0].copy(),
+        "cell labels": region.cells,
+        "nucleus labels": region.nuclei,
+        "membranes": region.pixels[..., 1].copy(),
+        "nuclei": region.pixels[..., 0].copy(),
     }
     return _tissue_layers(arrays, multiscale=False)
 
 
 def large_synthetic_tissue() -> list[LayerData]:
-    """Synthetic tissue of 8192 pixels, made where it is looked at: a lazy pyramid."""
+    """Synthetic tissue of 8192 pixels, computed where it is shown: a lazy pyramid."""
     from napari_pisam.datasets.synthetic import SyntheticTissue
 
     return tissue_layers(SyntheticTissue(LARGE_SIDE, LARGE_SIDE))
 
 
 def huge_synthetic_tissue() -> list[LayerData]:
-    """Synthetic tissue of 32768 pixels: the same, 2 GB a channel if it were all made."""
+    """Synthetic tissue of 32768 pixels: the same, 2 GB a channel if it were all computed."""
     from napari_pisam.datasets.synthetic import SyntheticTissue
 
     return tissue_layers(SyntheticTissue(HUGE_SIDE, HUGE_SIDE))
@@ -107,7 +107,7 @@ def _tissue_layers(arrays: dict[str, Any], *, multiscale: bool) -> list[LayerDat
         "membranes": {"colormap": "magenta", "contrast_limits": (200, 6000)},
         "nuclei": {"colormap": "green", "contrast_limits": (200, 9000)},
     }
-    # The truth is there to compare with, not to look at while one works: hidden, and below, so
+    # The truth is for comparison and not for the work itself: hidden, and below, so
     # that napari selects an image, which it does with the layer it adds last.
     return [
         (data, {"name": f"tissue {kind}", **placed, "blending": "additive", **shown[kind]}, "image")

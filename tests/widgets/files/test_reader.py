@@ -23,7 +23,7 @@ from napari_pisam.images.source import ImageError, as_source
 from napari_pisam.widgets.files import reader
 from napari_pisam.widgets.files.reader import get_tiff_reader, get_zarr_reader, read_file
 from napari_pisam.widgets.viewer.image_plane import source_of
-from tests.images.stored_files import pattern, write_ngff, write_pyramid, write_slide
+from tests.images.image_files import pattern, write_ngff, write_pyramid, write_slide
 
 MANIFEST = Path(napari_pisam.__file__).parent / "napari.yaml"
 
@@ -287,10 +287,10 @@ def test_a_damaged_part_is_black_and_told_once_but_never_segmented(tmp_path: Pat
         (layer,) = layers(tmp_path / "d.ome.tif")
         shown = layer.data[0][100:600, 200:700]
         layer.data[0][300, 400]
-        told = notification_manager.records[count:]
-    assert len(told) == 1
-    assert told[0].message.startswith("A part of d.ome.tif cannot be read")
-    assert told[0].message.endswith("It is shown black.")
+        warned = notification_manager.records[count:]
+    assert len(warned) == 1
+    assert warned[0].message.startswith("A part of d.ome.tif cannot be read")
+    assert warned[0].message.endswith("It is shown black.")
     black = np.zeros((1000, 1000), bool)
     black[256:384, 384:512] = True
     np.testing.assert_array_equal(shown, np.where(black, 0, full)[100:600, 200:700])

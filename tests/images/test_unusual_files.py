@@ -17,7 +17,7 @@ from napari_pisam.images.intensity import intensity_window
 from napari_pisam.images.source import ImageError
 from napari_pisam.images.tiff import open_tiff
 from napari_pisam.images.zarr import open_zarr
-from tests.images.stored_files import pattern, write_ndpi, write_ngff, write_pyramid
+from tests.images.image_files import pattern, write_ndpi, write_ngff, write_pyramid
 
 OME = """<?xml version="1.0" encoding="UTF-8"?>
 <OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{own}">

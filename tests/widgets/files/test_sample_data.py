@@ -1,4 +1,4 @@
-"""Sample data opens without a network, and its truth fits its picture."""
+"""Sample data opens without a network, and its truth fits its pixels."""
 
 from __future__ import annotations
 
