@@ -24,7 +24,8 @@ from napari_pisam.model.decoder import PromptState
 from napari_pisam.model.layers import normalise
 from napari_pisam.predict.cache import EmbeddingCache
 from napari_pisam.predict.predictor import Predictor
-from napari_pisam.predict.request import PredictRequest, process
+from napari_pisam.predict.request import SegmentRequest
+from napari_pisam.predict.segmenter import Segmenter
 
 Timed = Callable[[], object]
 
@@ -193,21 +194,21 @@ def tiny_first_click(side: int = 1024, object_size: float | None = 60) -> Timed:
 
     def run() -> object:
         prompt = Prompt(points=(Click(side / 2, side / 2 + next(clicks) * 1e-3),))
-        request = PredictRequest(
+        request = SegmentRequest(
             id=0,
             source=source,
             intensity=INTENSITY,
             prompt=prompt,
-            image_key="",
+            source_key="",
             object_size=object_size,
         )
-        return list(process(request, predictor, EmbeddingCache(0)))
+        return list(Segmenter(predictor, EmbeddingCache(0)).steps(request))
 
     return run
 
 
 def tiny_correction(clicks: int = 1) -> Timed:
-    """pisam-tiny: the answer after so many corrections, the last of them new."""
+    """pisam-tiny: the result after so many corrections, the last of them new."""
     predictor, image = load_predictor(), picture()
     prompt = Prompt(points=(Click(512, 512),))
     before = tuple(Click(500 + 3 * i, 520, i % 2 == 0) for i in range(clicks - 1))

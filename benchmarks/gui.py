@@ -45,7 +45,7 @@ class Fluency:
 
     stalls: every time between two beats that was longer than 20 ms, with what went on. painted:
     from each click to the frame that shows its mask; first: those clicks alone that begin an
-    object. worked: from each click to the answer.
+    object. worked: from each click to the result.
     opened: from choosing the widget to its first picture, its modules being imported already.
     alone, alone_busy: repaints of the window by napari alone, see `repaints`.
     stacks: where the window's thread was when it stood still, the most frequent first, if asked.
@@ -160,8 +160,8 @@ class Clicker:
 
     def _on_changed(self) -> None:
         active = self._widget.session.active_object
-        if active is not None and active.settled and active.answer is not self._fresh:
-            self._fresh, self._answered = active.answer, time.perf_counter()
+        if active is not None and active.settled and active.result is not self._fresh:
+            self._fresh, self._answered = active.result, time.perf_counter()
 
     def _on_draw(self, event: Any) -> None:
         self._drawn = time.perf_counter()

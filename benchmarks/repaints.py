@@ -36,21 +36,21 @@ def repaints(layer: Any) -> list[float]:
 
 @contextmanager
 def model_at_work(pixels: Any, places: Any) -> Iterator[None]:
-    """The embedded model answers one click after the other in its thread, as it does for people."""
+    """The model segments one click after the other in its thread, as it does for people."""
     from napari_pisam.images.source import ArraySource
+    from napari_pisam.predict.request import SegmentRequest
     from napari_pisam.prompts import Click, Prompt
-    from napari_pisam.session.plane import Ask, ImagePlane, PlaneKey
     from napari_pisam.widgets.qt.runner import Runner
     from napari_pisam.widgets.viewer.model_loading import engine_for
 
-    plane = ImagePlane(PlaneKey("tissue", (None, None)), ArraySource(pixels), "1")
-    runner = Runner(engine_for("pisam-tiny"), lambda ask_id: True)
+    source = ArraySource(pixels)
+    runner = Runner(engine_for("pisam-tiny"), lambda request_id: True)
     begun: list[int] = []
-    runner.stage.connect(lambda ask_id, word: begun.append(ask_id))
+    runner.stage.connect(lambda request_id, word: begun.append(request_id))
     try:
         for number, (y, x) in enumerate(places):
             prompt = Prompt(points=(Click(float(y), float(x), True),))
-            runner.submit(Ask(number + 1, plane, prompt))
+            runner.submit(SegmentRequest(number + 1, source, "tissue", prompt))
         _until_second_answer(begun)
         yield
     finally:

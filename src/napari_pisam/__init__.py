@@ -14,7 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from napari_pisam.geometry import Window
     from napari_pisam.masks.placed import PlacedMask
-    from napari_pisam.predict.predictor import MaskResult, Predictor, load_predictor
+    from napari_pisam.predict.predictor import Predictor, load_predictor
+    from napari_pisam.predict.results import SegmentResult
     from napari_pisam.prompts import Box, Click, Prompt
 
 __version__ = "0.1.0"
@@ -22,10 +23,10 @@ __version__ = "0.1.0"
 __all__ = [
     "Box",
     "Click",
-    "MaskResult",
     "PlacedMask",
     "Predictor",
     "Prompt",
+    "SegmentResult",
     "Window",
     "__version__",
     "load_predictor",
@@ -34,10 +35,10 @@ __all__ = [
 _HOME_OF_NAME = {
     "Box": "prompts",
     "Click": "prompts",
-    "MaskResult": "predict.predictor",
     "PlacedMask": "masks.placed",
     "Predictor": "predict.predictor",
     "Prompt": "prompts",
+    "SegmentResult": "predict.results",
     "Window": "geometry",
     "load_predictor": "predict.predictor",
 }

@@ -16,8 +16,8 @@ from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ImageSource
 from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.predict.predictor import Predictor
-from napari_pisam.predict.results import MaskResult
-from napari_pisam.predict.window_search import LookPolicy
+from napari_pisam.predict.results import SegmentResult
+from napari_pisam.predict.window_search import SearchPolicy
 from napari_pisam.prompts import Prompt, prompt_centre
 
 Labels = NDArray[np.uint8]
@@ -39,7 +39,7 @@ class Seer:
 
     def __init__(self, shift: int = 0) -> None:
         self.name, self.device, self.dtype = "seer", "cpu", "float32"
-        self.looks = LookPolicy()
+        self.search_policy = SearchPolicy()
         self.shift = shift
         self.encoded: list[Window] = []
 
@@ -60,13 +60,15 @@ class Seer:
         whole = Window(0, 0, source.height, source.width)
         return SeenWindow(window, source.read(whole)[..., 0])
 
-    def look(self, embedding: SeenWindow, prompt: Prompt) -> tuple[NDArray[np.float32], float]:
+    def predict_low_res(
+        self, embedding: SeenWindow, prompt: Prompt
+    ) -> tuple[NDArray[np.float32], float]:
         return _logits(embedding, prompt, self.shift), 0.9
 
-    def predict(self, embedding: SeenWindow, prompt: Prompt) -> MaskResult:
+    def predict(self, embedding: SeenWindow, prompt: Prompt) -> SegmentResult:
         shift = max(0, self.shift - len(prompt.corrections))
         height, width = embedding.labels.shape
-        return MaskResult(
+        return SegmentResult(
             request_id=0,
             window=embedding.window,
             logits=_logits(embedding, prompt, shift),

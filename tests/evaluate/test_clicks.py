@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from napari_pisam.evaluate.clicks import (
-    Asker,
     ClickProtocol,
+    EvaluatedImage,
     ObjectScores,
     Target,
     correction_click,
     measure_object,
+    segmenter_of,
     tight_box,
-    view_of,
 )
 from napari_pisam.geometry import Window
 from napari_pisam.images.source import ArraySource
@@ -42,9 +42,11 @@ def scores(
     protocol: ClickProtocol | None = None,
 ) -> ObjectScores:
     labels = squares([SIDE]) if labels is None else labels
-    view = view_of(ArraySource(labels), "a")
+    image = EvaluatedImage(ArraySource(labels), "a")
     target = target_of(labels, 1, boundary=boundary)
-    return finish(measure_object(Asker(predictor), view, target, protocol or ClickProtocol()))
+    return finish(
+        measure_object(segmenter_of(predictor), image, target, protocol=protocol or ClickProtocol())
+    )
 
 
 def overlap(shift: int, side: int = SIDE) -> float:
@@ -88,7 +90,7 @@ def test_the_window_is_judged_by_the_size_that_the_look_is_to_find() -> None:
     small = squares([8])
     assert scores(seer(), labels=small).window_ratio == pytest.approx(1, abs=0.1)
     careless = Seer()
-    careless.looks = careless.looks.__class__(least=0, most=1)
+    careless.search_policy = careless.search_policy.__class__(least=0, most=1)
     # It stays at its first window of 64 pixels, where 8 call for about 24.
     found = scores(careless, labels=small)  # type: ignore[arg-type]
     assert found.window_ratio == pytest.approx(64 * 0.33 / 8)
@@ -109,10 +111,10 @@ def test_the_answers_are_those_of_segment() -> None:
         predictor = Predictor(PiSam(config_of("toy")), name="toy", device="cpu")
     found = finish(
         measure_object(
-            Asker(predictor),
-            view_of(ArraySource(image), "a"),
+            segmenter_of(predictor),
+            EvaluatedImage(ArraySource(image), "a"),
             Target("things", "a.png", 1, truth, True),
-            ClickProtocol(corrections=1),
+            protocol=ClickProtocol(corrections=1),
         )
     )
     prompt = Prompt(points=(Click(27, 37),))
@@ -124,7 +126,7 @@ def test_the_answers_are_those_of_segment() -> None:
     assert found.click == pytest.approx(iou(by_click.placed, truth))
     assert found.corrected[0] == pytest.approx(iou(corrected.placed, truth))
     assert found.box == pytest.approx(iou(by_box.placed, truth))
-    assert found.window_ratio == by_click.window.height * predictor.looks.aim / 21
+    assert found.window_ratio == by_click.window.height * predictor.search_policy.aim / 21
 
 
 def test_the_correction_is_that_of_the_whole_image() -> None:
@@ -146,7 +148,7 @@ def test_a_box_goes_through_the_outermost_pixels() -> None:
 def test_a_correction_outside_the_window_is_asked_anew() -> None:
     labels = squares([SIDE])
     narrow = Seer(3)
-    narrow.looks = narrow.looks.__class__(aim=2.0, least=0, most=4.0)
+    narrow.search_policy = narrow.search_policy.__class__(aim=2.0, least=0, most=4.0)
     narrow.first_window = lambda prompt: Window(34, 34, 4, 4)  # type: ignore[method-assign]
     found = scores(narrow, labels=labels)  # type: ignore[arg-type]
     assert len(found.corrected) == 3

@@ -19,9 +19,17 @@ from napari_pisam.images.source import ImageError
 from napari_pisam.jobs import finish
 from napari_pisam.model.deform import Region
 from napari_pisam.predict.cache import EmbeddingCache
-from napari_pisam.predict.predictor import MaskResult, Predictor
-from napari_pisam.predict.request import PredictRequest, process
-from napari_pisam.predict.window_search import Look, LookPolicy, extent_in, next_window, window_of
+from napari_pisam.predict.predictor import Predictor
+from napari_pisam.predict.request import SegmentRequest
+from napari_pisam.predict.results import SegmentResult
+from napari_pisam.predict.segmenter import Segmenter
+from napari_pisam.predict.window_search import (
+    SearchPolicy,
+    Trial,
+    extent_in,
+    next_window,
+    window_of,
+)
 from tests.predict.conftest import toy_model
 
 INTENSITY = IntensityWindow((0.0,), (60_000.0,))
@@ -73,18 +81,18 @@ def test_the_same_box_gives_the_same_mask_whatever_surrounds_it(toy: Predictor) 
 
 def _process(
     predictor: Predictor, image: NDArray[np.uint16], prompt: Prompt, window: Window | None = None
-) -> MaskResult:
+) -> SegmentResult:
     from napari_pisam.images.source import ArraySource
 
-    request = PredictRequest(
+    request = SegmentRequest(
         id=3,
         source=ArraySource(image),
         intensity=INTENSITY,
         prompt=prompt,
-        image_key="k",
+        source_key="k",
         window=window,
     )
-    steps = process(request, predictor, EmbeddingCache(10**8))
+    steps = Segmenter(predictor, EmbeddingCache(10**8)).steps(request)
     words: list[str] = []
     result = finish(steps, words.append)
     assert words[-1] == "decode"
@@ -97,9 +105,9 @@ def test_a_correction_without_a_sign_means_the_opposite_of_the_mask_there(toy: P
     before = toy.predict(embedding, prompt)
     where = Click(20, 30, None)
     after = toy.predict(embedding, replace(prompt, corrections=(where,)))
-    told = replace(where, positive=not before.positive_at(where))
-    assert after.prompt.corrections == (told,)
-    explicit = toy.predict(embedding, replace(prompt, corrections=(told,)))
+    signed = replace(where, positive=not before.covers(where))
+    assert after.prompt.corrections == (signed,)
+    explicit = toy.predict(embedding, replace(prompt, corrections=(signed,)))
     assert np.array_equal(after.logits, explicit.logits)
 
 
@@ -109,7 +117,7 @@ def test_a_second_unsigned_correction_reads_the_mask_after_the_first(toy: Predic
     one = toy.predict(embedding, prompt)
     second = Click(22, 33, None)
     both = toy.predict(embedding, replace(prompt, corrections=(*prompt.corrections, second)))
-    assert both.prompt.corrections[1].positive is (not one.positive_at(second))
+    assert both.prompt.corrections[1].positive is (not one.covers(second))
 
 
 def test_a_correction_of_a_published_model_changes_the_answer_and_leaves_the_low_resolution_mask(
@@ -352,9 +360,9 @@ def test_an_embedding_of_another_model_is_refused(toy: Predictor, toy_sam: Predi
 def test_a_given_object_size_saves_the_looks(
     toy: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(toy, "look", lambda *_: pytest.fail("looked"))
+    monkeypatch.setattr(toy, "predict_low_res", lambda *_: pytest.fail("tried a window"))
     result = toy.segment(picture(), Prompt(points=(Click(40, 40),)), object_size=20)
-    assert result.window.height == round(np.ceil(20 / toy.looks.aim))
+    assert result.window.height == round(np.ceil(20 / toy.search_policy.aim))
 
 
 @settings(deadline=None, max_examples=15)
@@ -381,15 +389,15 @@ def test_the_mask_lies_inside_the_image_whatever_the_window(
 def test_a_request_keeps_its_id_and_stops_between_steps(toy: Predictor) -> None:
     from napari_pisam.images.source import ArraySource
 
-    request = PredictRequest(
+    request = SegmentRequest(
         id=17,
         source=ArraySource(picture()),
         intensity=INTENSITY,
         prompt=Prompt(points=(Click(40, 40),)),
-        image_key="k",
+        source_key="k",
     )
     cache = EmbeddingCache(10**8)
-    steps = process(request, toy, cache)
+    steps = Segmenter(toy, cache).steps(request)
     assert next(steps) == "read"
     steps.close()
     assert len(cache) == 0
@@ -417,13 +425,13 @@ def test_a_size_that_is_no_length_is_told_so(toy: Predictor, size: float) -> Non
         toy.segment(np.zeros((20, 20), np.uint8), prompt, object_size=size)
 
 
-def test_a_look_that_sees_something_elsewhere_does_not_lead_away_from_the_prompt() -> None:
+def test_a_trial_that_sees_something_elsewhere_does_not_lead_away_from_the_prompt() -> None:
     prompt, window = Prompt(points=(Click(2, 2),)), Window(-60, -60, 128, 128)
     logits = np.full((64, 64), -1, np.float32)
     # a speck in what is padded beside the image, and nothing under the click
     logits[1:3, 1:3] = 1
     seen = extent_in(logits, window, prompt.points)
     assert seen is not None
-    policy = LookPolicy()
+    policy = SearchPolicy()
     assert not window_of(Click(seen.y, seen.x), seen.span, policy).contains(Click(2, 2))
-    assert next_window(Look(window, seen, 0.5), prompt, policy).contains(Click(2, 2))
+    assert next_window(Trial(window, seen, 0.5), prompt, policy).contains(Click(2, 2))

@@ -17,7 +17,7 @@ from napari_pisam.model.loading import load_model
 from napari_pisam.model.policy import bf16_is_fast
 from napari_pisam.model.region import answer_region
 from napari_pisam.predict import prompt_decoder as decoding
-from napari_pisam.predict.predictor import MaskResult, Predictor
+from napari_pisam.predict.predictor import Predictor, SegmentResult
 from napari_pisam.predict.results import Embedding
 
 
@@ -72,7 +72,7 @@ def embedded(predictor: Predictor, one: Object) -> Embedding:
     return predictor.embed(image, one.window, intensity_window(as_source(image)))
 
 
-def iou(a: MaskResult, b: MaskResult) -> float:
+def iou(a: SegmentResult, b: SegmentResult) -> float:
     one, other = a.logits > 0, b.logits > 0
     assert one.any()
     return float((one & other).sum() / (one | other).sum())

@@ -1,4 +1,4 @@
-"""A light model looks at a click in many scales and goes by the look that it trusts most."""
+"""A light model tries a click in many scales and goes by the trial that it trusts most."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ CLICK = Click(190, 200)
 
 
 def watched(predictor: Predictor, monkeypatch: pytest.MonkeyPatch, *, sure_of: str) -> list[int]:
-    """Sides of the windows looked at; near by a nucleus is seen in them, from afar its cell."""
+    """Sides of the windows tried; near by a nucleus is seen in them, from afar its cell."""
     sides: list[int] = []
 
-    def look(embedding: Embedding, prompt: Prompt) -> tuple[NDArray[np.float32], float]:
+    def low_res(embedding: Embedding, prompt: Prompt) -> tuple[NDArray[np.float32], float]:
         window = embedding.window
         sides.append(window.height)
         near = window.height < 100
@@ -36,7 +36,7 @@ def watched(predictor: Predictor, monkeypatch: pytest.MonkeyPatch, *, sure_of: s
         score = 0.9 if (sure_of == "nucleus") == near else 0.4
         return np.where(disc, 4, -4).astype(np.float32), score
 
-    monkeypatch.setattr(predictor, "look", look)
+    monkeypatch.setattr(predictor, "predict_low_res", low_res)
     return sides
 
 
@@ -54,12 +54,12 @@ def test_the_answers_window_lies_round_what_was_seen_at_the_scale_with_the_best_
     sides = watched(toy, monkeypatch, sure_of=sure_of)
     window = toy.segment(IMAGE, Prompt(points=(CLICK,))).window
     assert sides == [16, 32, 64, 128, 256]
-    assert window.height == pytest.approx(diameter / toy.looks.aim, rel=0.15)
+    assert window.height == pytest.approx(diameter / toy.search_policy.aim, rel=0.15)
     assert window.y + window.height / 2 == pytest.approx(middle.y, abs=0.1 * diameter + 1)
     assert window.x + window.width / 2 == pytest.approx(middle.x, abs=0.1 * diameter + 1)
 
 
-def test_a_heavy_model_looks_on_only_until_a_look_is_good_enough(
+def test_a_heavy_model_tries_on_only_until_a_trial_is_good_enough(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with torch.random.fork_rng(devices=[]):
@@ -68,9 +68,9 @@ def test_a_heavy_model_looks_on_only_until_a_look_is_good_enough(
     sides = watched(heavy, monkeypatch, sure_of="cell")
     window = heavy.segment(IMAGE, Prompt(points=(CLICK,))).window
     # a nucleus is small at native resolution, and fits the window after it
-    assert len(sides) <= heavy.looks.looks
+    assert len(sides) <= heavy.search_policy.trials
     assert sides[0] == 64
-    assert window.height == pytest.approx(2 * NUCLEUS_RADIUS / heavy.looks.aim, rel=0.25)
+    assert window.height == pytest.approx(2 * NUCLEUS_RADIUS / heavy.search_policy.aim, rel=0.25)
 
 
 def test_corrections_move_no_window(toy: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from napari_pisam.images.source import PyramidSource
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.predict.predictor import Predictor
 from napari_pisam.predict.prompt_decoder import MASK_LOGIT, mask_logits
-from napari_pisam.predict.results import MaskResult
+from napari_pisam.predict.results import SegmentResult
 from tests.predict.conftest import toy_model
 
 SIDE, LOW = 64, 16
@@ -98,7 +98,7 @@ def test_a_look_at_one_click_shows_the_best_of_sams_three_masks(
             encoded.embedding, None, image_pe=plain.dense_pe(), sparse=sparse, dense=dense
         )
     best = int(state.iou[0, 1:].argmax()) + 1
-    logits, score = everywhere.look(embedding, Prompt(points=(Click(y, x),)))
+    logits, score = everywhere.predict_low_res(embedding, Prompt(points=(Click(y, x),)))
     assert np.allclose(logits, state.sam_logits[0, best], atol=1e-3)
     assert score == pytest.approx(float(state.iou[0, best].clamp(0, 1)), abs=1e-4)
 
@@ -112,7 +112,7 @@ def test_a_score_is_a_share_whatever_the_model_estimates(bias: float, score: flo
     prompt = Prompt(points=(Click(30, 30),))
     embedding = predictor.embed(COLOURS)
     assert predictor.predict(embedding, prompt).score == score
-    assert predictor.look(embedding, prompt)[1] == score
+    assert predictor.predict_low_res(embedding, prompt)[1] == score
 
 
 @settings(deadline=None, max_examples=50)
@@ -243,8 +243,8 @@ def test_the_first_window_is_at_native_resolution_unless_the_points_are_too_far_
         assert window.height == SIDE
 
 
-def answer(logits: NDArray[np.float32], window: Window) -> MaskResult:
-    return MaskResult(
+def answer(logits: NDArray[np.float32], window: Window) -> SegmentResult:
+    return SegmentResult(
         request_id=0,
         window=window,
         logits=logits,
@@ -276,4 +276,4 @@ def test_a_mask_is_what_lies_above_zero_and_a_click_reads_the_pixel_nearest_to_i
     assert np.array_equal(result.mask, whole[20:110, 20:120])
     inside = 0 <= place[0] < 90 and 0 <= place[1] < 100
     covered = inside and bool(result.mask[place])
-    assert result.positive_at(Click(place[0] + off[0], place[1] + off[1])) == covered
+    assert result.covers(Click(place[0] + off[0], place[1] + off[1])) == covered

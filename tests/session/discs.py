@@ -10,25 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window, square_window
+from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ArraySource
 from napari_pisam.jobs import finish
 from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.predict.request import SegmentRequest
+from napari_pisam.predict.results import SegmentResult
 from napari_pisam.prompts import Click, Prompt, prompt_centre
-from napari_pisam.session.answer import Answer
-from napari_pisam.session.lattice import Lattice
-from napari_pisam.session.plane import Ask, ImagePlane, PlaneKey
-from napari_pisam.session.relief import doubt_of, doubtful_places, relief_of
 
 RADIUS = 12.0
 CORRECTION_RADIUS = 5.0
-SIDE = 64
 
 
-def small_ask(number: int) -> Ask:
-    """A question of that number: a click in a small image."""
+def small_request(number: int) -> SegmentRequest:
+    """A request of that number: a click in a small image."""
     source = ArraySource(np.zeros((60, 80), np.uint8))
-    plane = ImagePlane(PlaneKey("a", (None, None)), source, "1")
-    return Ask(number, plane, Prompt((Click(30, 30),)))
+    return SegmentRequest(number, source, "a", Prompt((Click(30, 30),)))
 
 
 def disc(window: Window, click: Click, radius: float) -> NDArray[np.bool_]:
@@ -67,11 +64,11 @@ def disc_mask(prompt: Prompt, window: Window) -> tuple[NDArray[np.bool_], Prompt
 
 
 class DiscEngine:
-    """Answers like `Engine`, with discs."""
+    """Segments like `Engine`, with discs."""
 
     def __init__(self, *, name: str = "discs") -> None:
         self.name = name
-        self.answered: list[Ask] = []
+        self.finished: list[SegmentRequest] = []
 
     def prepare(self) -> None:
         """Nothing needs to be loaded."""
@@ -80,47 +77,39 @@ class DiscEngine:
         """Nothing can be made ahead."""
         yield from ()
 
-    def answer(self, ask: Ask) -> Generator[str, None, Answer]:
-        """An answer in the three stages of the real engine."""
+    def steps(self, request: SegmentRequest) -> Generator[str, None, SegmentResult]:
+        """A result in the three stages of the real engine."""
         yield "read"
         yield "encode"
-        result = answer_of(ask, name=self.name)
+        result = result_of(request, name=self.name)
         yield "decode"
-        self.answered.append(ask)
+        self.finished.append(request)
         return result
 
-    def at_once(self, ask: Ask) -> Answer:
-        """The answer without stages."""
-        return finish(self.answer(ask))
+    def at_once(self, request: SegmentRequest) -> SegmentResult:
+        """The result without stages."""
+        return finish(self.steps(request))
 
 
-def answer_of(ask: Ask, *, name: str = "discs") -> Answer:
-    """What the discs answer to a question."""
-    window = ask.window or window_of(ask.prompt)
-    mask, prompt = disc_mask(ask.prompt, window)
-    image = Window(0, 0, ask.plane.source.height, ask.plane.source.width)
-    placed = PlacedMask(window.y, window.x, mask).in_image(image.height, image.width)
-    centres = (np.arange(SIDE) + 0.5) / SIDE
-    rows = np.clip((centres * window.height).astype(int), 0, window.height - 1)
-    cols = np.clip((centres * window.width).astype(int), 0, window.width - 1)
-    low = mask[np.ix_(rows, cols)]
-    relief, doubt = relief_of(low), doubt_of(np.where(low, 4.0, -4.0).astype(np.float32))
-    lattice = Lattice.over(window, SIDE, (image.height, image.width))
-    return Answer(
-        ask_id=ask.id,
-        prompt=prompt,
+def result_of(request: SegmentRequest, *, name: str = "discs") -> SegmentResult:
+    """What the discs give for a request: a mask as fine as the image."""
+    window = request.window or window_of(request.prompt)
+    mask, prompt = disc_mask(request.prompt, window)
+    logits = np.where(mask, 4.0, -4.0).astype(np.float32)
+    return SegmentResult(
+        request_id=request.id,
         window=window,
-        mask=PlacedMask(0, 0, placed).cropped(),
-        relief=lattice.sampled(relief, window) if lattice else relief,
-        doubt=lattice.sampled(doubt, window) if lattice else doubt,
-        lattice=lattice,
-        places=doubtful_places(doubt, window),
+        logits=logits,
+        low_res_logits=logits,
         score=0.9,
-        pixel_size=window.height / SIDE,
+        image_height=request.source.height,
+        image_width=request.source.width,
+        prompt=prompt,
+        intensity=IntensityWindow((0.0,), (255.0,)),
         model=name,
         device="cpu",
         seconds=0.01,
-    )
+    ).prepared()
 
 
 def window_of(prompt: Prompt) -> Window:

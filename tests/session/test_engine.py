@@ -1,4 +1,4 @@
-"""What goes from a question to the model and back, and what is computed once for many questions."""
+"""What goes from a request to the model and back, and what is computed once for many questions."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from napari_pisam.geometry import Window
 from napari_pisam.images.intensity import IntensityWindow, intensity_window
 from napari_pisam.images.source import ArraySource, ImageSource
 from napari_pisam.jobs import finish
+from napari_pisam.predict import segmenter as segmenter_module
 from napari_pisam.predict.predictor import Predictor
+from napari_pisam.predict.request import SegmentRequest
+from napari_pisam.predict.results import SegmentResult
 from napari_pisam.prompts import Click, Prompt
-from napari_pisam.session import engine as engine_module
-from napari_pisam.session.answer import Answer
 from napari_pisam.session.engine import Engine
-from napari_pisam.session.plane import Ask, ImagePlane, PlaneKey
+from napari_pisam.session.plane import ImagePlane, PlaneKey
 from tests.evaluate.seer import Seer, squares
 
 IMAGE: NDArray[np.uint8] = squares([30])
@@ -48,58 +49,67 @@ def plane_of(image: NDArray[np.uint8] = IMAGE, **changes: Any) -> ImagePlane:
     return ImagePlane(**{**known, **changes})
 
 
-class Asking:
+class Requests:
     """An engine with a model that notes, and questions with rising numbers."""
 
     def __init__(self) -> None:
-        self.model, self.loaded, self.asked = Noting(), 0, 0
+        self.model, self.loaded, self.count = Noting(), 0, 0
         self.engine = Engine(self._load)
 
     def _load(self) -> Predictor:
         self.loaded += 1
         return cast(Predictor, self.model)
 
-    def __call__(self, plane: ImagePlane, click: Click = CLICK, **more: Any) -> Answer:
-        self.asked += 1
-        return finish(self.engine.answer(Ask(self.asked, plane, Prompt(points=(click,)), **more)))
+    def __call__(self, plane: ImagePlane, click: Click = CLICK, **more: Any) -> SegmentResult:
+        self.count += 1
+        request = SegmentRequest(
+            self.count,
+            plane.source,
+            plane.cache_key,
+            Prompt(points=(click,)),
+            intensity=plane.intensity,
+            channels=plane.channels,
+            **more,
+        )
+        return finish(self.engine.steps(request))
 
 
 @pytest.fixture
-def ask() -> Asking:
-    return Asking()
+def requests() -> Requests:
+    return Requests()
 
 
 def test_an_answer_carries_the_questions_number_its_mask_in_the_image_and_the_models_name(
-    ask: Asking,
+    requests: Requests,
 ) -> None:
-    ask(plane_of())
-    answer = ask(plane_of(), object_size=30.0)
-    assert (answer.ask_id, answer.model, answer.object_size) == (2, "seer", 30.0)
-    assert np.array_equal(answer.mask.in_image(*IMAGE.shape), IMAGE == 1)
-    assert answer.mask.mask.shape == (30, 30)
-    assert answer.prompt == Prompt(points=(CLICK,))
+    requests(plane_of())
+    result = requests(plane_of(), object_size=30.0)
+    assert (result.request_id, result.model, result.object_size) == (2, "seer", 30.0)
+    assert np.array_equal(result.mask, IMAGE == 1)
+    assert result.placed.mask.shape == (30, 30)
+    assert result.prompt == Prompt(points=(CLICK,))
 
 
-def test_the_model_is_loaded_when_it_is_first_needed_and_once(ask: Asking) -> None:
-    assert ask.loaded == 0
-    ask.engine.prepare()
-    ask.engine.prepare()
-    ask(plane_of())
-    assert ask.loaded == 1
+def test_the_model_is_loaded_when_it_is_first_needed_and_once(requests: Requests) -> None:
+    assert requests.loaded == 0
+    requests.engine.prepare()
+    requests.engine.prepare()
+    requests(plane_of())
+    assert requests.loaded == 1
 
 
 def test_intensities_that_are_given_reach_the_model_and_percentiles_of_the_plane_else(
-    ask: Asking,
+    requests: Requests,
 ) -> None:
     displayed = IntensityWindow((3.0,), (77.0,))
-    ask(plane_of(intensity=displayed))
-    ask(plane_of())
-    assert [intensity for intensity, _ in ask.model.shown[:1]] == [displayed]
-    assert ask.model.shown[-1][0] == intensity_window(ArraySource(IMAGE))
+    requests(plane_of(intensity=displayed))
+    requests(plane_of())
+    assert [intensity for intensity, _ in requests.model.shown[:1]] == [displayed]
+    assert requests.model.shown[-1][0] == intensity_window(ArraySource(IMAGE))
 
 
 def test_percentiles_of_a_plane_are_taken_once_and_anew_when_its_pixels_change(
-    ask: Asking, monkeypatch: pytest.MonkeyPatch
+    requests: Requests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[ImageSource] = []
 
@@ -107,28 +117,28 @@ def test_percentiles_of_a_plane_are_taken_once_and_anew_when_its_pixels_change(
         taken.append(source)
         return intensity_window(source)
 
-    monkeypatch.setattr(engine_module, "intensity_window", counted)
+    monkeypatch.setattr(segmenter_module, "intensity_window", counted)
     for _ in range(3):
-        ask(plane_of())
+        requests(plane_of())
     assert len(taken) == 1
-    ask(plane_of(version="2"))
-    ask(plane_of(key=PlaneKey("a", (3, None, None))))
-    ask(plane_of(key=PlaneKey("b", (None, None))))
+    requests(plane_of(version="2"))
+    requests(plane_of(key=PlaneKey("a", (3, None, None))))
+    requests(plane_of(key=PlaneKey("b", (None, None))))
     assert len(taken) == 4
 
 
-def test_the_channels_that_were_chosen_reach_the_model(ask: Asking) -> None:
-    ask(plane_of(np.stack([IMAGE, IMAGE * 2], -1), channels=(1,)))
-    assert {channels for _, channels in ask.model.shown} == {(1,)}
+def test_the_channels_that_were_chosen_reach_the_model(requests: Requests) -> None:
+    requests(plane_of(np.stack([IMAGE, IMAGE * 2], -1), channels=(1,)))
+    assert {channels for _, channels in requests.model.shown} == {(1,)}
 
 
-def test_a_window_or_a_size_that_is_told_is_taken(ask: Asking) -> None:
+def test_a_window_or_a_size_that_is_told_is_taken(requests: Requests) -> None:
     told = Window(5, 6, 80, 80)
-    assert ask(plane_of(), window=told).window == told
-    assert ask.model.encoded == [told]
-    sized = ask(plane_of(), object_size=33.0)
-    assert sized.window.height == round(np.ceil(33 / ask.model.looks.aim))
-    assert len(ask.model.encoded) == 2
+    assert requests(plane_of(), window=told).window == told
+    assert requests.model.encoded == [told]
+    sized = requests(plane_of(), object_size=33.0)
+    assert sized.window.height == round(np.ceil(33 / requests.model.search_policy.aim))
+    assert len(requests.model.encoded) == 2
 
 
 @pytest.mark.parametrize(
@@ -141,13 +151,13 @@ def test_a_window_or_a_size_that_is_told_is_taken(ask: Asking) -> None:
     ids=["pixels", "image", "plane"],
 )
 def test_a_window_is_encoded_once_and_anew_for_other_pixels_images_and_planes(
-    ask: Asking, change: dict[str, Any]
+    requests: Requests, change: dict[str, Any]
 ) -> None:
     window = Window(0, 0, 90, 90)
-    ask(plane_of(), window=window)
-    ask(plane_of(), Click(40, 40), window=window)
-    assert ask.model.encoded == [window]
+    requests(plane_of(), window=window)
+    requests(plane_of(), Click(40, 40), window=window)
+    assert requests.model.encoded == [window]
     other = squares([10])
-    found = ask(plane_of(other, **change), Click(22, 22), window=window)
-    assert ask.model.encoded == [window, window]
-    assert np.array_equal(found.mask.in_image(*other.shape), other == 1)
+    found = requests(plane_of(other, **change), Click(22, 22), window=window)
+    assert requests.model.encoded == [window, window]
+    assert np.array_equal(found.mask, other == 1)

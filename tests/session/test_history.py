@@ -17,8 +17,8 @@ WEIGHT = 10
 
 
 def an_object(number: int) -> ActiveObject:
-    answer: Any = SimpleNamespace(nbytes=WEIGHT, prompt=None)
-    return ActiveObject(number, answer=answer)
+    result: Any = SimpleNamespace(nbytes=WEIGHT, prompt=None)
+    return ActiveObject(number, result=result)
 
 
 @given(count=st.integers(1, 12), room=st.integers(0, 12))
@@ -30,11 +30,11 @@ def test_the_newest_answers_are_kept_in_memory_and_the_oldest_forgotten_but_no_s
         history.push(Step(number, "click", an_object(number), an_object(number + 1)))
     done = history.done
     assert [step.id for step in done] == list(range(count))
-    known = [step.before.answer is not None for step in done]
+    known = [step.before.result is not None for step in done]
     assert known == [number >= count - room for number in range(count)]
     # what comes after a step is what comes before the next one
     for step, following in pairwise(done):
-        assert (step.after.answer is None) == (following.before.answer is None)
+        assert (step.after.result is None) == (following.before.result is None)
 
 
 @given(st.lists(st.sampled_from(["push", "undo", "redo"]), max_size=30))

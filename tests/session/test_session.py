@@ -9,14 +9,15 @@ from napari_pisam.geometry import Window
 from napari_pisam.images.source import ArraySource
 from napari_pisam.masks.cleaning import Cleaning
 from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.predict.request import SegmentRequest
 from napari_pisam.prompts import Box, Click, Prompt
 from napari_pisam.session.commit import typical_of
 from napari_pisam.session.label_edit import Overlap
 from napari_pisam.session.label_store import ArrayLabelStore, LabelStore, LabelStoreError
 from napari_pisam.session.options import Options
-from napari_pisam.session.plane import Ask, ImagePlane, PlaneKey
+from napari_pisam.session.plane import ImagePlane, PlaneKey
 from napari_pisam.session.session import Session
-from tests.session.discs import DiscEngine, answer_of
+from tests.session.discs import DiscEngine, result_of
 
 HEIGHT, WIDTH = 120, 160
 
@@ -34,24 +35,24 @@ class Desktop:
         self.now = 0.0
         self.session = Session(self.store, clock=lambda: self.now)
         self.engine = DiscEngine()
-        self.open: list[Ask] = []
+        self.open: list[SegmentRequest] = []
         self.message: list[tuple[str, str]] = []
         self.asked = 0
-        self.session.asked.connect(self._ask)
+        self.session.requested.connect(self._ask)
         self.session.message.connect(lambda level, text: self.message.append((level, text)))
         self.at_once = at_once
         self.session.look_at(plane())
 
-    def _ask(self, ask: Ask) -> None:
+    def _ask(self, request: SegmentRequest) -> None:
         self.asked += 1
-        self.open.append(ask)
+        self.open.append(request)
         if self.at_once:
             self.deliver()
 
     def deliver(self, *, newest_first: bool = False) -> None:
         while self.open:
-            ask = self.open.pop(-1 if newest_first else 0)
-            self.session.accept(self.engine.at_once(ask))
+            request = self.open.pop(-1 if newest_first else 0)
+            self.session.accept(self.engine.at_once(request))
 
     @property
     def objects(self) -> list[int]:
@@ -64,8 +65,8 @@ class Desktop:
 
     def covers(self, y: float, x: float) -> bool:
         assert self.session.active_object is not None
-        answer = self.session.active_object.answer
-        return answer is not None and answer.covers(Click(y, x))
+        result = self.session.active_object.result
+        return result is not None and result.covers(Click(y, x))
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def test_undo_and_redo_of_clicks_ask_nothing(desktop: Desktop) -> None:
         seen.append(desktop.covers(50, 66))
     assert desktop.prompt == Prompt()
     assert session.active_object is not None
-    assert session.active_object.answer is None
+    assert session.active_object.result is None
     for _ in range(3):
         session.redo()
     assert desktop.covers(50, 66)
@@ -303,7 +304,7 @@ def test_stale_answers_are_ignored() -> None:
     desktop.deliver()
     assert desktop.prompt.corrections == (Click(50, 70, True), Click(50, 30, True))
     assert not session.busy
-    stale = answer_of(Ask(1, plane(), Prompt((Click(9, 9),))))
+    stale = result_of(SegmentRequest(1, plane().source, "a", Prompt((Click(9, 9),))))
     session.accept(stale)
     assert not desktop.covers(9, 9)
 
@@ -373,15 +374,15 @@ def test_new_pixels_or_another_model_ask_again(desktop: Desktop) -> None:
     assert desktop.asked == 2
     session.look_at(plane(version="2"))
     assert desktop.asked == 2
-    session.ask_again()
+    session.request_again()
     assert desktop.asked == 3
     assert desktop.covers(50, 50)
 
 
 def test_a_correction_keeps_the_window_and_a_new_point_does_not() -> None:
     desktop = Desktop()
-    asks: list[Ask] = []
-    desktop.session.asked.connect(asks.append)
+    asks: list[SegmentRequest] = []
+    desktop.session.requested.connect(asks.append)
     for click, prompt in (
         (Click(50, 50, None), False),
         (Click(52, 50, None), False),
@@ -389,7 +390,7 @@ def test_a_correction_keeps_the_window_and_a_new_point_does_not() -> None:
         (Click(110, 150, None), False),
     ):
         desktop.session.click(click, prompt=prompt)
-    windows = [ask.window for ask in asks]
+    windows = [request.window for request in asks]
     assert windows[0] is None
     assert isinstance(windows[1], Window)
     assert windows[2] is None
@@ -507,7 +508,7 @@ COMMANDS: list[Callable[[Session], None]] = [
     lambda s: s.flip(),
     lambda s: s.set_box(Box(1, 1, 5, 5)),
     lambda s: s.set_points((Click(1, 1),)),
-    lambda s: s.ask_again(),
+    lambda s: s.request_again(),
     lambda s: s.forget_image("a"),
 ]
 

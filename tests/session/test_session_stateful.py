@@ -114,7 +114,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @invariant()
     def an_open_question_has_somebody_who_waits(self) -> None:
-        wanted = [ask for ask in self.desktop.open if self.session.is_wanted(ask.id)]
+        wanted = [request for request in self.desktop.open if self.session.is_wanted(request.id)]
         assert bool(wanted) == self.session.busy
 
     @invariant()

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from napari_pisam.datasets.labelled import LabelledImage, find_pairs
 from napari_pisam.geometry import Window
-from napari_pisam.predict.window_search import LIGHT_LOOKS
+from napari_pisam.predict.window_search import LIGHT_SEARCH
 from napari_pisam.train import crops
 from napari_pisam.train.augment import dihedral, mirrored, photometric
 from napari_pisam.train.crops import CropSampler, CropStyle, cut_crop, draw_fraction
@@ -125,7 +125,7 @@ def test_a_crop_without_its_object_is_none(image: LabelledImage) -> None:
 def test_most_objects_are_drawn_as_large_as_prediction_shows_them() -> None:
     rng = np.random.default_rng(0)
     drawn = np.array([draw_fraction(rng) for _ in range(2000)])
-    near = (drawn > LIGHT_LOOKS.aim / 1.5) & (drawn < LIGHT_LOOKS.box_aim * 1.5)
+    near = (drawn > LIGHT_SEARCH.aim / 1.5) & (drawn < LIGHT_SEARCH.box_aim * 1.5)
     assert 0.55 < near.mean() < 0.75
-    assert (drawn < LIGHT_LOOKS.least).mean() > 0.15, "a first look meets small ones"
+    assert (drawn < LIGHT_SEARCH.least).mean() > 0.15, "a first look meets small ones"
     assert (drawn > 1).mean() > 0.02, "and some that are larger than the window"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QSettings
 
-from napari_pisam.widgets.qt.runner import Answers
+from napari_pisam.widgets.qt.runner import SegmentEngine
 from napari_pisam.widgets.segment_dock import keys_panel
 from napari_pisam.widgets.segment_dock.segment_widget import SegmentWidget
 from napari_pisam.widgets.viewer.workspace import STATE_VARIABLE
@@ -34,7 +34,7 @@ def open_panel(make_napari_viewer: Any) -> Iterator[Opener]:
     opened: list[SegmentWidget] = []
 
     def open_it(
-        *arrays: Any, engine: Answers | None = None, show: bool = True, **image: Any
+        *arrays: Any, engine: SegmentEngine | None = None, show: bool = True, **image: Any
     ) -> GuiUser:
         viewer = make_napari_viewer(show=show)
         viewer.window.resize(1000, 700)

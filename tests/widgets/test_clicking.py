@@ -180,9 +180,9 @@ def test_flip_and_doubt_keys(user: GuiUser) -> None:
     user.press(Qt.Key.Key_F)
     user.wait()
     assert near(prompt_of(user).corrections, (60, 100, False))
-    answer = user.widget.answer
-    assert answer is not None
-    place = answer.places[1 % len(answer.places)]
+    result = user.widget.result
+    assert result is not None
+    place = result.preview.doubtful_places[1 % len(result.preview.doubtful_places)]
     user.press(Qt.Key.Key_D)
     assert np.allclose(user.widget.bridge.camera.center[-2:], (place.y, place.x))
 
@@ -228,11 +228,11 @@ def test_napari_tools_add_select_and_delete_points(user: GuiUser) -> None:
     prompts.mode = "select"
     user.drag((60, 80), (100, 120))
     user.wait()
-    answer = user.widget.answer
+    result = user.widget.result
     assert near(prompt_of(user).points, (100, 120, True))
-    assert answer is not None
-    assert answer.covers(Click(100, 120))
-    assert not answer.covers(Click(60, 80))
+    assert result is not None
+    assert result.covers(Click(100, 120))
+    assert not result.covers(Click(60, 80))
     user.press(Qt.Key.Key_Delete)
     assert prompt_of(user).empty
 

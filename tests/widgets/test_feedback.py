@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
+from napari_pisam.predict.relief import EDGE, STEP, relief_of
+from napari_pisam.predict.request import SegmentRequest
+from napari_pisam.predict.results import SegmentResult
 from napari_pisam.prompts import Click
-from napari_pisam.session.answer import Answer
 from napari_pisam.session.journal import read_journal
-from napari_pisam.session.plane import Ask
-from napari_pisam.session.relief import EDGE, STEP
 from napari_pisam.widgets.segment_dock import banner
 from napari_pisam.widgets.viewer.colours import DOUBT, rgba
 from tests.session.discs import DiscEngine
@@ -29,11 +29,11 @@ class FailsOnce(DiscEngine):
         super().__init__()
         self.failed = False
 
-    def answer(self, ask: Ask) -> Generator[str, None, Answer]:
+    def steps(self, request: SegmentRequest) -> Generator[str, None, SegmentResult]:
         if not self.failed:
             self.failed = True
             raise ValueError("The file is damaged: open it again.")
-        return (yield from super().answer(ask))
+        return (yield from super().steps(request))
 
 
 @pytest.fixture
@@ -196,9 +196,9 @@ def test_a_click_is_painted_before_the_model_gets_the_processor(
     seen: list[str] = []
     submit = user.widget.runner.submit
 
-    def handed_over(ask: Ask) -> None:
+    def handed_over(request: SegmentRequest) -> None:
         seen.append("handed over")
-        submit(ask)
+        submit(request)
 
     monkeypatch.setattr(user.widget.runner, "submit", handed_over)
     user.widget.prompts.events.set_data.connect(lambda event: seen.append("point"))
@@ -224,19 +224,21 @@ def test_what_lies_below_the_banner_does_not_jump_with_the_mode(open_panel: Open
 class Doubting(DiscEngine):
     """Tosses a coin all along the edge, some pixels to both sides."""
 
-    def answer(self, ask: Ask) -> Generator[str, None, Answer]:
-        answer = yield from super().answer(ask)
-        near_the_edge = np.abs(answer.relief.astype(float) - EDGE) < 6 * STEP
-        return replace(answer, doubt=np.where(near_the_edge, 255, 0).astype(np.uint8))
+    def steps(self, request: SegmentRequest) -> Generator[str, None, SegmentResult]:
+        result = yield from super().steps(request)
+        relief = relief_of(result.logits > 0).astype(float)
+        near_the_edge = np.abs(relief - EDGE) < 6 * STEP
+        unsure = np.where(near_the_edge, result.logits * 1e-4, result.logits * 9)
+        return replace(result, logits=unsure.astype(np.float32)).prepared()
 
 
 def test_where_the_model_doubts_is_seen_over_the_outline(open_panel: Opener) -> None:
     user = open_panel(engine=Doubting())
     user.click(60, 80)
     user.wait()
-    answer = user.widget.answer
-    assert answer is not None
-    spot = user.at(answer.mask.y - 0.5, 80)
+    result = user.widget.result
+    assert result is not None
+    spot = user.at(result.placed.y - 0.5, 80)
 
     def seen() -> NDArray[np.float64]:
         QApplication.processEvents()

@@ -113,7 +113,7 @@ def test_undo_and_redo_of_objects_go_on_over_what_was_painted(kept: GuiUser) -> 
     shown_soon(kept, ERASED, "441")
     widget.undo()
     assert [o.label for o in widget.objects] == [1]
-    assert widget.answer is not None
+    assert widget.result is not None
     widget.redo()
     shown_soon(kept, "441", "441")
     assert labels.data[140, 80] == 2

@@ -26,12 +26,12 @@ from napari.layers import Image, Labels, Layer, Points
 
 from napari_pisam.masks.cleaning import Cleaning
 from napari_pisam.masks.packed import PackedMask
+from napari_pisam.predict.request import SegmentRequest
 from napari_pisam.prompts import Box, Click
 from napari_pisam.session.journal import read_journal
 from napari_pisam.session.label_edit import Overlap
 from napari_pisam.session.objects import ObjectEdit
 from napari_pisam.session.options import Options
-from napari_pisam.session.plane import Ask
 from napari_pisam.widgets.viewer.prompt_layers import CORRECTIONS, PROMPTS, plane_clicks
 from napari_pisam.widgets.viewer.workspace import Workspace
 from tests.session.discs import DiscEngine
@@ -56,7 +56,7 @@ class LayersMachine(RuleBasedStateMachine):
         self.viewer, self.other = ViewerModel(), ViewerModel()
         self.engine = DiscEngine()
         self.message: list[str] = []
-        self.open: list[Ask] = []
+        self.open: list[SegmentRequest] = []
         self._open_workspace()
         self.elsewhere, self.open_elsewhere = self.work, self.open
         self.viewer, self.other = self.other, self.viewer
@@ -66,7 +66,7 @@ class LayersMachine(RuleBasedStateMachine):
     def _open_workspace(self) -> None:
         self.work = Workspace(self.viewer, folder=self.folder)
         self.open = []
-        self.work.session.asked.connect(self.open.append)
+        self.work.session.requested.connect(self.open.append)
         self.work.session.written.connect(self._count)
         self.work.message.connect(lambda level, text: self.message.append(text))
 
@@ -108,8 +108,8 @@ class LayersMachine(RuleBasedStateMachine):
     def answers_arrive(self, chance: Chance) -> None:
         for _ in range(1 if chance.flag else len(self.open)):
             if self.open:
-                ask = self.open.pop(-1 if chance.to % 2 else 0)
-                self.work.session.accept(self.engine.at_once(ask))
+                request = self.open.pop(-1 if chance.to % 2 else 0)
+                self.work.session.accept(self.engine.at_once(request))
 
     def an_answer_fails(self, chance: Chance) -> None:
         if self.open:
@@ -163,7 +163,7 @@ class LayersMachine(RuleBasedStateMachine):
             self.work.toggle_unsure,
             self.work.toggle_box_mode,
             self.work.go_to_doubt,
-            self.work.session.ask_again,
+            self.work.session.request_again,
         )
         commands[chance.pick % 4]()
 
@@ -173,8 +173,8 @@ class LayersMachine(RuleBasedStateMachine):
         late, asks = self.work, list(self.open)
         self._journal_tells_what_was_kept()
         late.close()
-        for ask in asks:
-            late.session.accept(self.engine.at_once(ask))
+        for request in asks:
+            late.session.accept(self.engine.at_once(request))
         self._open_workspace()
 
     def go_to_the_other_viewer(self, chance: Chance) -> None:

@@ -16,10 +16,10 @@ import pytest
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QWidget
 
+from napari_pisam.predict.request import SegmentRequest
+from napari_pisam.predict.results import SegmentResult
 from napari_pisam.prompts import Click
-from napari_pisam.session.answer import Answer
 from napari_pisam.session.label_edit import Overlap
-from napari_pisam.session.plane import Ask
 from napari_pisam.widgets.segment_dock.keys_panel import chosen_keys, to_napari, to_qt
 from napari_pisam.widgets.segment_dock.segment_widget import NEW_LABELS, SegmentWidget
 from tests.session.discs import DiscEngine
@@ -41,16 +41,16 @@ class SlowEngine(DiscEngine):
         self.go = threading.Event()
         self.begun = 0
 
-    def answer(self, ask: Ask) -> Generator[str, None, Answer]:
+    def steps(self, request: SegmentRequest) -> Generator[str, None, SegmentResult]:
         self.begun += 1
         yield "encode"
         self.go.wait(20)
         yield "decode"
-        return (yield from super().answer(ask))
+        return (yield from super().steps(request))
 
 
 class BrokenEngine(DiscEngine):
-    def answer(self, ask: Ask) -> Generator[str, None, Answer]:
+    def steps(self, request: SegmentRequest) -> Generator[str, None, SegmentResult]:
         yield "read"
         raise ValueError("The file is damaged: open it again.")
 
@@ -125,7 +125,7 @@ def test_labels_of_another_shape_are_refused_in_a_sentence(user: GuiUser) -> Non
     assert shown.name == "error"
     assert "small" in shown.hint
     assert "(5, 6)" in shown.hint
-    assert user.widget.answer is not None
+    assert user.widget.result is not None
 
 
 def test_objects_are_listed_shown_corrected_and_deleted(user: GuiUser) -> None:
@@ -214,7 +214,7 @@ def test_busy_is_shown_and_can_be_cancelled(open_panel: Opener) -> None:
     assert widget.panel.banner.mode.name == "start"
     engine.go.set()
     widget.wait_idle(20)
-    assert widget.answer is None
+    assert widget.result is None
 
 
 def test_the_newest_click_wins(open_panel: Opener) -> None:
@@ -286,7 +286,7 @@ def test_a_session_that_ended_is_offered_and_restored(open_panel: Opener) -> Non
     assert [o.label for o in second.widget.objects] == [1, 2]
     second.widget.work.reopen(second.widget.objects[0])
     second.wait()
-    assert second.widget.answer is not None
+    assert second.widget.result is not None
 
 
 def test_one_object_is_offered_as_one(open_panel: Opener) -> None:
@@ -307,7 +307,7 @@ def test_two_viewers_share_a_layer_and_stay_apart(open_panel: Opener) -> None:
     click(first, 60, 80)
     click(second, 120, 200)
     first.widget.keep()
-    assert second.widget.answer is not None
+    assert second.widget.result is not None
     first.viewer.layers.remove(image)
     second.widget.keep()
     assert first.widget.image is None

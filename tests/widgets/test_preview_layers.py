@@ -7,40 +7,37 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
-from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.images.intensity import IntensityWindow
+from napari_pisam.predict.relief import EDGE
+from napari_pisam.predict.results import SegmentResult
 from napari_pisam.prompts import Prompt
-from napari_pisam.session.answer import Answer
-from napari_pisam.session.lattice import Lattice
-from napari_pisam.session.relief import EDGE, relief_of
 from napari_pisam.widgets.viewer.preview_layers import (
     PREVIEW,
-    clear_answer,
+    clear_result,
     new_preview_layer,
     relief_limits,
-    show_answer,
+    show_result,
 )
 
 WINDOW = Window(100, 40, 512, 512)
 INDEX = (2, None, None)
 
 
-def answer_with(mask: NDArray[np.bool_]) -> Answer:
-    """An answer whose mask covers that part of the window."""
-    relief = relief_of(mask)
-    return Answer(
-        ask_id=1,
+def result_with(mask: NDArray[np.bool_]) -> SegmentResult:
+    """A result whose mask covers that part of the window."""
+    logits = np.where(mask, 9, -9).astype(np.float32)
+    return SegmentResult(
+        request_id=1,
         prompt=Prompt(),
         window=WINDOW,
-        mask=PlacedMask(WINDOW.y, WINDOW.x, mask),
-        relief=relief,
-        doubt=np.zeros_like(relief),
-        lattice=Lattice.over(WINDOW, 512, (700, 800)),
-        places=(),
+        logits=logits,
+        low_res_logits=logits,
         score=1.0,
-        pixel_size=1.0,
+        image_height=700,
+        image_width=800,
+        intensity=IntensityWindow((0.0,), (1.0,)),
         model="",
         device="",
-        seconds=0.0,
     )
 
 
@@ -71,11 +68,11 @@ def test_only_what_shows_of_a_mask_is_drawn_and_it_lies_where_the_mask_does() ->
     layer = new_preview_layer(PREVIEW, image)
     clearest, _ = relief_limits(1e-9, 1.0)
     for place, radius in (((300, 200), 20), ((0, 511), 60), ((256, 256), 800)):
-        answer = answer_with(disc(*place, radius))
-        show_answer(layer, image, INDEX, answer)
+        result = result_with(disc(*place, radius))
+        show_result(layer, image, INDEX, result)
         shown = drawn(layer, image)
-        seen = answer.relief > clearest
-        assert np.array_equal(shown[seen], answer.relief[seen])
+        seen = result.preview.relief > clearest
+        assert np.array_equal(shown[seen], result.preview.relief[seen])
         assert not (shown[~seen] > clearest).any()
         if radius == 20:
             assert layer.data.size <= 128 * 128
@@ -84,19 +81,19 @@ def test_only_what_shows_of_a_mask_is_drawn_and_it_lies_where_the_mask_does() ->
 def test_a_mask_that_is_nowhere_is_not_drawn() -> None:
     image = an_image()
     layer = new_preview_layer(PREVIEW, image)
-    show_answer(layer, image, INDEX, answer_with(disc(100, 100, 30)))
-    show_answer(layer, image, INDEX, answer_with(np.zeros((512, 512), np.bool_)))
+    show_result(layer, image, INDEX, result_with(disc(100, 100, 30)))
+    show_result(layer, image, INDEX, result_with(np.zeros((512, 512), np.bool_)))
     assert layer.data.max() < EDGE
 
 
 def test_a_small_correction_and_clearing_leave_the_layer_where_it_is() -> None:
     image = an_image()
     layer = new_preview_layer(PREVIEW, image)
-    show_answer(layer, image, INDEX, answer_with(disc(300, 200, 20)))
+    show_result(layer, image, INDEX, result_with(disc(300, 200, 20)))
     place, size = np.array(layer.translate), layer.data.shape
-    show_answer(layer, image, INDEX, answer_with(disc(300, 200, 20) | disc(310, 210, 15)))
+    show_result(layer, image, INDEX, result_with(disc(300, 200, 20) | disc(310, 210, 15)))
     assert np.array_equal(layer.translate, place)
     assert layer.data.shape == size
-    clear_answer(layer)
+    clear_result(layer)
     assert np.array_equal(layer.translate, place)
     assert not layer.data.any()

@@ -17,9 +17,9 @@ from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QDockWidget
 
-from napari_pisam.session.answer import Answer
+from napari_pisam.predict.request import SegmentRequest
+from napari_pisam.predict.results import SegmentResult
 from napari_pisam.session.engine import Engine
-from napari_pisam.session.plane import Ask
 from napari_pisam.widgets.viewer.model_loading import engine_for
 from tests.widgets.conftest import Opener
 from tests.widgets.gui_user import GuiUser, until
@@ -49,10 +49,10 @@ class Held:
     def idle(self) -> Generator[None, None, None]:
         yield from self._engine.idle()
 
-    def answer(self, ask: Ask) -> Generator[str, None, Answer]:
-        yield "look"
+    def steps(self, request: SegmentRequest) -> Generator[str, None, SegmentResult]:
+        yield "trial"
         self.go.wait(PATIENCE_SECONDS)
-        return (yield from self._engine.answer(ask))
+        return (yield from self._engine.steps(request))
 
 
 def open_coins(open_panel: Opener, *, engine: Any = None, size: tuple[int, int]) -> GuiUser:
@@ -84,8 +84,8 @@ def click(user: GuiUser, place: tuple[float, float]) -> None:
 
 def keep_or_drop(user: GuiUser) -> None:
     """Keep what the model found; whether it found anything is not what a picture is about."""
-    answer = user.widget.answer
-    found = answer is not None and answer.mask.mask.any()
+    result = user.widget.result
+    found = result is not None and result.placed.mask.any()
     user.press(Qt.Key.Key_Return if found else Qt.Key.Key_Escape)
     user.wait()
 

@@ -32,8 +32,8 @@ def test_a_rotated_scaled_plane_of_a_stack(open_panel: Opener) -> None:
         assert layer.units == image.units
         assert np.allclose(layer.data_to_world((1, 2, 3)), image.data_to_world((1, 2, 3)))
     preview = user.widget.bridge.helpers.find("preview")
-    answer = user.widget.answer
-    assert answer is not None
+    result = user.widget.result
+    assert result is not None
     rows, cols = np.nonzero(preview.data[0] > 128)
     middle = (0, (rows.min() + rows.max()) / 2, (cols.min() + cols.max()) / 2)
     centre = image.world_to_data(preview.data_to_world(middle))
@@ -52,14 +52,14 @@ def test_other_planes_and_axes_keep_their_own_objects(open_panel: Opener) -> Non
     session.click(Click(20, 20, None))
     user.wait()
     viewer.dims.set_current_step(0, 11)
-    assert user.widget.answer is None
+    assert user.widget.result is None
     user.look()
     assert user.widget.panel.banner.mode.name == "start"
     session.click(Click(25, 25, None))
     user.wait()
     user.widget.keep()
     viewer.dims.set_current_step(0, 10)
-    assert user.widget.answer is not None
+    assert user.widget.result is not None
     user.widget.keep()
     labels = user.widget.labels
     assert labels is not None
@@ -97,8 +97,8 @@ def test_nothing_of_ours_is_larger_or_finer_than_the_image(
     user.widget.session.click(click)
     work.bridge.display.draw_box(Box(-7, -8, 90, 95))
     user.wait()
-    assert user.widget.answer is not None
-    assert user.widget.answer.pixel_size != 1
+    assert user.widget.result is not None
+    assert user.widget.result.pixel_size != 1
     assert user.widget.bridge.helpers.find("preview").data.max() > 128
     world = world_of(viewer, list(viewer.layers))
     assert np.allclose(world, world_of(viewer, [image]))
@@ -119,14 +119,14 @@ def test_the_slider_of_other_axes_stays_on_the_planes_of_the_image(open_panel: O
     viewer.dims.set_current_step(2, 7)
     session.click(Click(15, 30, None))
     user.wait()
-    assert user.widget.answer is not None
+    assert user.widget.result is not None
     assert session.plane is not None
     assert session.plane.key.index[2] == 7
     assert viewer.dims.current_step[2] == 7
     viewer.dims.order = (0, 1, 2)
     assert session.plane is not None
     assert session.plane.key.index[0] == 10
-    assert user.widget.answer is not None
+    assert user.widget.result is not None
 
 
 def test_a_script_may_put_points_on_planes_that_are_not_shown(open_panel: Opener) -> None:

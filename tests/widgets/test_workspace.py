@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from napari_pisam.predict.request import SegmentRequest
 from napari_pisam.prompts import Click
 from napari_pisam.session.journal import read_journal, restorable
-from napari_pisam.session.plane import Ask
 from napari_pisam.widgets.viewer import layer_store as label_canvas
 from napari_pisam.widgets.viewer.workspace import Workspace
 from tests.session.discs import DiscEngine
@@ -25,8 +25,8 @@ class Late:
     """A workspace whose questions are answered when a test says so."""
 
     def __init__(self, viewer: ViewerModel, folder: Path) -> None:
-        self.work, self.asks = Workspace(viewer, folder=folder), list[Ask]()
-        self.work.session.asked.connect(self.asks.append)
+        self.work, self.asks = Workspace(viewer, folder=folder), list[SegmentRequest]()
+        self.work.session.requested.connect(self.asks.append)
 
     def keep(self, y: int, x: int, *, answered: bool = True) -> None:
         self.work.session.click(Click(y, x, None))

@@ -8,20 +8,20 @@ from napari_pisam import zoo
 from napari_pisam.cli.messages import remark
 from napari_pisam.cli.opened import OpenImage
 from napari_pisam.geometry import Window
-from napari_pisam.jobs import finish
 from napari_pisam.model.loading import IncompleteModelWarning
 from napari_pisam.predict.cache import EmbeddingCache
 from napari_pisam.predict.predictor import Predictor, load_predictor
-from napari_pisam.predict.request import PredictRequest, process
-from napari_pisam.predict.results import MaskResult
+from napari_pisam.predict.request import SegmentRequest
+from napari_pisam.predict.results import SegmentResult
+from napari_pisam.predict.segmenter import Segmenter
 from napari_pisam.prompts import Prompt
 
-# Neighbouring objects are often looked at through the same first window.
+# Neighbouring objects often have the same first window.
 CACHE_BYTES = 1 << 28
 
 
 def predictor_for(model: str, *, device: str = "auto", dtype: str = "auto") -> Predictor:
-    """The predictor of a model; what the model lacks is told as remarks."""
+    """The predictor of a model; what the model lacks goes to the remarks."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", IncompleteModelWarning)
@@ -42,18 +42,18 @@ class Cutter:
     ) -> None:
         self.predictor, self.image = predictor, image
         self._object_size = object_size
-        self._cache = EmbeddingCache(CACHE_BYTES)
+        self._segmenter = Segmenter(predictor, EmbeddingCache(CACHE_BYTES))
 
-    def cut(self, prompt: Prompt, *, window: Window | None = None) -> MaskResult:
-        """The mask of one object. window: that of an earlier answer; None finds it anew."""
-        request = PredictRequest(
+    def cut(self, prompt: Prompt, *, window: Window | None = None) -> SegmentResult:
+        """The mask of one object. window: that of an earlier result; None finds it anew."""
+        request = SegmentRequest(
             id=0,
             source=self.image.source,
-            intensity=self.image.intensity,
+            source_key="",
             prompt=prompt,
-            image_key="",
+            intensity=self.image.intensity,
             channels=self.image.channels,
             object_size=self._object_size,
             window=window,
         )
-        return finish(process(request, self.predictor, self._cache))
+        return self._segmenter.segment(request)

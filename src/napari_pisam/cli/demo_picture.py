@@ -17,7 +17,7 @@ from napari_pisam.prompts import Click, Prompt
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
-    from napari_pisam.predict.results import MaskResult
+    from napari_pisam.predict.results import SegmentResult
 
 # Pixels of the picture per pixel of the image, so that one sees the outlines without a magnifier.
 ENLARGED = 3
@@ -25,7 +25,7 @@ _MARK = 5
 _WHITE, _GREEN, _RED = (255, 255, 255), (0, 150, 60), (200, 0, 40)
 
 
-def picture_of(shown: NDArray[np.uint8], results: Mapping[int, MaskResult]) -> NDArray[np.uint8]:
+def picture_of(shown: NDArray[np.uint8], results: Mapping[int, SegmentResult]) -> NDArray[np.uint8]:
     """The objects over the enlarged image, with prompts: uint8 (H * ENLARGED, W * ENLARGED, 3).
 
     shown: uint8 (H, W, 3). results: by object number. The outlines are as fine as the masks are,
@@ -46,7 +46,7 @@ def picture_of(shown: NDArray[np.uint8], results: Mapping[int, MaskResult]) -> N
     return np.asarray(picture)
 
 
-def _enlarged_mask(result: MaskResult, *, height: int, width: int) -> PlacedMask:
+def _enlarged_mask(result: SegmentResult, *, height: int, width: int) -> PlacedMask:
     """The mask from the logits themselves, in pixels of a picture of that size."""
     from PIL import Image
 

@@ -18,7 +18,7 @@ from napari_pisam.prompts import Box, Click, Prompt
 
 if TYPE_CHECKING:
     from napari_pisam.cli.cutting import Cutter
-    from napari_pisam.predict.results import MaskResult
+    from napari_pisam.predict.results import SegmentResult
 
 IMAGE_IN_WORDS = "Greek coins from Pompeii, the image that scikit-image calls coins"
 IMAGE_FILE = "image.png"
@@ -95,10 +95,10 @@ class DemoAnswer:
     """One object's masks: before any correction, then after each."""
 
     object: DemoObject
-    steps: tuple[MaskResult, ...]
+    steps: tuple[SegmentResult, ...]
 
     @property
-    def last(self) -> MaskResult:
+    def last(self) -> SegmentResult:
         """The mask that is kept."""
         return self.steps[-1]
 
@@ -106,7 +106,7 @@ class DemoAnswer:
         """What each correction did."""
         corrections = self.object.said.prompt.corrections
         for click, before, after in zip(corrections, self.steps, self.steps[1:], strict=False):
-            old, new = before.placed.mask, after.placed.mask
+            old, new = before.mask, after.mask
             added, removed = int((new & ~old).sum()), int((old & ~new).sum())
             yield Change(click, added, removed, after.seconds)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_pisam.cli.cutting import Cutter
     from napari_pisam.cli.prompts_csv import ObjectPrompt
     from napari_pisam.geometry import Window
-    from napari_pisam.predict.results import MaskResult
+    from napari_pisam.predict.results import SegmentResult
 
 _LABELS_SUFFIXES = (".tif", ".tiff")
 # More objects than these are told of in one sentence.
@@ -141,7 +141,7 @@ class _CutObject:
     seconds: float
 
     @classmethod
-    def of(cls, result: MaskResult) -> _CutObject:
+    def of(cls, result: SegmentResult) -> _CutObject:
         return cls(
             int(result.placed.mask.sum()),
             result.score,

@@ -11,15 +11,14 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 from napari_pisam.geometry import Window
-from napari_pisam.images.intensity import IntensityWindow, intensity_window
 from napari_pisam.images.resample import logits_at_image
 from napari_pisam.images.source import ImageSource
 from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.metrics import boundary_iou, boundary_width, covered, crops_on, iou
 from napari_pisam.predict.cache import EmbeddingCache
-from napari_pisam.predict.predictor import Predictor
-from napari_pisam.predict.request import PredictRequest, process
-from napari_pisam.predict.results import MaskResult
+from napari_pisam.predict.request import SegmentRequest
+from napari_pisam.predict.results import SegmentResult
+from napari_pisam.predict.segmenter import Segmenter, WindowModel
 from napari_pisam.prompts import Box, Click, Prompt
 from napari_pisam.simulate import most_interior, next_correction
 
@@ -50,7 +49,7 @@ class ObjectScores:
 
     area, span: pixels of the truth and the longer side of its bounding box. click: from one click
     at its most interior point; corrected: after 1, 2, ... correction clicks. box: from its tight
-    box; box_low: the same answer's low-resolution mask; boundary, boundary_low: boundary IoU of
+    box; box_low: the same result's low-resolution mask; boundary, boundary_low: boundary IoU of
     these two, None where the truth's edges are not precise. window_ratio: side of the window that
     the click led to over the side that the object's size calls for. sized_click: with the size
     told, None if not asked for. seconds: for all of it.
@@ -73,46 +72,33 @@ class ObjectScores:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class EvaluatedImage:
     """One image under test. key: its identity among all images of an evaluation."""
 
     source: ImageSource
-    intensity: IntensityWindow
     key: str
 
 
-def view_of(source: ImageSource, key: str) -> View:
-    """The image with the percentile window that prediction would take."""
-    return View(source, intensity_window(source), key)
+def segmenter_of(predictor: WindowModel) -> Segmenter:
+    """What segments as `Predictor.segment` does, and keeps the embeddings."""
+    return Segmenter(predictor, EmbeddingCache(CACHE_BYTES))
 
 
-class Asker:
-    """Asks one predictor, as `Predictor.segment` does, and keeps the embeddings."""
-
-    def __init__(self, predictor: Predictor) -> None:
-        self.predictor = predictor
-        self._cache = EmbeddingCache(CACHE_BYTES)
-
-    def ask(
-        self,
-        view: View,
-        prompt: Prompt,
-        *,
-        window: Window | None = None,
-        object_size: float | None = None,
-    ) -> Generator[str, None, MaskResult]:
-        """The answer, after a word for each stage; closing it between two cancels it."""
-        request = PredictRequest(
-            id=0,
-            source=view.source,
-            intensity=view.intensity,
-            prompt=prompt,
-            image_key=view.key,
-            object_size=object_size,
-            window=window,
-        )
-        answer = yield from process(request, self.predictor, self._cache)
-        return answer
+def _request(
+    image: EvaluatedImage,
+    prompt: Prompt,
+    *,
+    window: Window | None = None,
+    object_size: float | None = None,
+) -> SegmentRequest:
+    return SegmentRequest(
+        id=0,
+        source=image.source,
+        source_key=image.key,
+        prompt=prompt,
+        window=window,
+        object_size=object_size,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +113,23 @@ class Target:
 
 
 def measure_object(
-    asker: Asker, view: View, target: Target, protocol: ClickProtocol
+    segmenter: Segmenter, image: EvaluatedImage, target: Target, *, protocol: ClickProtocol
 ) -> Generator[str, None, ObjectScores]:
     """All figures of one object, after a word for each stage."""
     begun = time.perf_counter()
     truth = target.mask
     span = max(truth.mask.shape)
-    by_click = yield from asker.ask(view, click_prompt(truth))
-    corrected = yield from _corrected(asker, view, truth, by_click, protocol.corrections)
+    by_click = yield from segmenter.steps(_request(image, click_prompt(truth)))
+    corrected = yield from _corrected(
+        segmenter, image, truth, first=by_click, count=protocol.corrections
+    )
     sized = None
     if protocol.tell_size:
-        result = yield from asker.ask(view, click_prompt(truth), object_size=float(span))
+        result = yield from segmenter.steps(
+            _request(image, click_prompt(truth), object_size=float(span))
+        )
         sized = iou(result.placed, truth)
-    by_box = yield from asker.ask(view, Prompt(box=tight_box(truth)))
+    by_box = yield from segmenter.steps(_request(image, Prompt(box=tight_box(truth))))
     low = low_res_placed(by_box)
     boundary = boundary_low = None
     if target.boundary:
@@ -158,25 +148,30 @@ def measure_object(
         box_low=iou(low, truth),
         boundary=boundary,
         boundary_low=boundary_low,
-        window_ratio=by_click.window.height * asker.predictor.looks.aim / span,
+        window_ratio=by_click.window.height * segmenter.predictor.search_policy.aim / span,
         sized_click=sized,
         seconds=time.perf_counter() - begun,
     )
 
 
 def _corrected(
-    asker: Asker, view: View, truth: PlacedMask, answer: MaskResult, count: int
+    segmenter: Segmenter,
+    image: EvaluatedImage,
+    truth: PlacedMask,
+    *,
+    first: SegmentResult,
+    count: int,
 ) -> Generator[str, None, tuple[float, ...]]:
     """IoU after each of `count` corrections; without an error left it stays as it is."""
-    ious: list[float] = []
+    result, ious = first, list[float]()
     for _ in range(count):
-        click = correction_click(answer.placed, truth)
+        click = correction_click(result.placed, truth)
         if click is not None:
-            prompt = replace(answer.prompt, corrections=(*answer.prompt.corrections, click))
-            inside = all(answer.window.contains(c) for c in prompt.corrections)
-            window = answer.window if inside else None
-            answer = yield from asker.ask(view, prompt, window=window)
-        ious.append(iou(answer.placed, truth))
+            prompt = replace(result.prompt, corrections=(*result.prompt.corrections, click))
+            inside = all(result.window.contains(c) for c in prompt.corrections)
+            window = result.window if inside else None
+            result = yield from segmenter.steps(_request(image, prompt, window=window))
+        ious.append(iou(result.placed, truth))
     return tuple(ious)
 
 
@@ -204,10 +199,10 @@ def correction_click(prediction: PlacedMask, truth: PlacedMask) -> Click | None:
     return None if click is None else _moved(click, window.y, window.x)
 
 
-def low_res_placed(result: MaskResult) -> PlacedMask:
+def low_res_placed(result: SegmentResult) -> PlacedMask:
     """The mask before the high-resolution head, in image pixels."""
     inside = result.window.inside(result.image_height, result.image_width)
-    assert inside is not None  # there is an answer, so the window met the image
+    assert inside is not None  # there is a result, so the window met the image
     logits = logits_at_image(result.low_res_logits, result.window, inside)
     return PlacedMask(inside.y, inside.x, logits > 0)
 

@@ -18,12 +18,12 @@ from napari_pisam.datasets.labelled import (
 from napari_pisam.evaluate.clicks import (
     PER_IMAGE,
     PER_SOURCE,
-    Asker,
     ClickProtocol,
+    EvaluatedImage,
     ObjectScores,
     Target,
     measure_object,
-    view_of,
+    segmenter_of,
 )
 from napari_pisam.evaluate.report import ClickReport, mean_of_sources, source_figures
 from napari_pisam.evaluate.subset import Targets, choose, image_name
@@ -31,6 +31,7 @@ from napari_pisam.images.files import open_source
 from napari_pisam.jobs import Progress, yielding
 from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.predict.predictor import Predictor, load_predictor
+from napari_pisam.predict.segmenter import Segmenter
 
 
 def evaluate(
@@ -82,10 +83,10 @@ def measure(
         yield Progress(0, None, source.name)
         chosen.append((source, _targets(source, data_root, protocol)))
     total = sum(len(t.objects) for _, targets in chosen for t in targets)
-    asker, found = Asker(predictor), list[ObjectScores]()
+    segmenter, found = segmenter_of(predictor), list[ObjectScores]()
     for source, targets in chosen:
         for item in targets:
-            for scores in _image_scores(asker, source, item, protocol=protocol):
+            for scores in _image_scores(segmenter, source, item, protocol=protocol):
                 if scores is not None:
                     found.append(scores)
                 yield Progress(len(found), total, source.name)
@@ -103,22 +104,24 @@ def _targets(source: SourceConfig, root: Path, protocol: ClickProtocol) -> list[
 
 
 def _image_scores(
-    asker: Asker, source: SourceConfig, item: Targets, *, protocol: ClickProtocol
+    segmenter: Segmenter, source: SourceConfig, item: Targets, *, protocol: ClickProtocol
 ) -> Generator[ObjectScores | None, None, None]:
     """The scores of each object of an image; None between their stages."""
     pair, name = item.pair, image_name(item.pair)
-    view = view_of(open_source(pair.image_path), f"{source.name}/{name}")
+    image = EvaluatedImage(open_source(pair.image_path), f"{source.name}/{name}")
     labels = read_label_map(pair.mask_paths[0], pair.kind, protocol.least_area).labels
-    if labels.shape != (view.source.height, view.source.width):
+    if labels.shape != (image.source.height, image.source.width):
         raise LabelledDataError(
-            f"{source.name}: {name} has {view.source.height} x {view.source.width} pixels and its "
-            f"mask {labels.shape[0]} x {labels.shape[1]}: they should be of one size."
+            f"{source.name}: {name} has {image.source.height} x {image.source.width} pixels and "
+            f"its mask {labels.shape[0]} x {labels.shape[1]}: they should be of one size."
         )
     for chosen in item.objects:
         mask = labels[chosen.y0 : chosen.y1, chosen.x0 : chosen.x1] == chosen.id
         placed = PlacedMask(chosen.y0, chosen.x0, np.ascontiguousarray(mask))
         target = Target(source.name, name, chosen.id, placed, source.boundary)
-        yield (yield from yielding(None, measure_object(asker, view, target, protocol)))
+        yield (
+            yield from yielding(None, measure_object(segmenter, image, target, protocol=protocol))
+        )
 
 
 def _report(

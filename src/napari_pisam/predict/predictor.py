@@ -26,12 +26,15 @@ from napari_pisam.model.loading import load_model
 from napari_pisam.model.pisam import PiSam, lay_channels_last
 from napari_pisam.model.policy import channels_last_pay, choose_device, choose_dtype
 from napari_pisam.model.sam import ImageEncoderViT
+from napari_pisam.predict.cache import EmbeddingCache
 from napari_pisam.predict.prompt_decoder import PromptDecoder
-from napari_pisam.predict.results import Embedding, MaskResult
-from napari_pisam.predict.window_search import LIGHT_LOOKS, LookPolicy
+from napari_pisam.predict.request import SegmentRequest
+from napari_pisam.predict.results import Embedding, SegmentResult
+from napari_pisam.predict.segmenter import Segmenter
+from napari_pisam.predict.window_search import LIGHT_SEARCH, SearchPolicy
 from napari_pisam.prompts import Click, Prompt, points_span, prompt_centre
 
-__all__ = ["Embedding", "MaskResult", "Predictor", "load_predictor"]
+__all__ = ["Embedding", "Predictor", "SegmentResult", "load_predictor"]
 
 
 def load_predictor(
@@ -51,7 +54,8 @@ def load_predictor(
 class Predictor:
     """One model, ready to answer. The model is changed for inference: it can be trained no more.
 
-    window_size: side of the square that the model sees, pixels. looks: how it finds the scale.
+    window_size: side of the square that the model sees, pixels. search_policy: how the window is
+    found.
     everywhere: run the high-resolution modules on the whole window even where the object cannot
     be. Not for use by two threads at once.
     """
@@ -78,14 +82,14 @@ class Predictor:
             lay_channels_last(self.model)
         self.window_size = model.config.window
         light = model.config.encoder.kind == "lite"
-        self.looks = LIGHT_LOOKS if light else LookPolicy()
+        self.search_policy = LIGHT_SEARCH if light else SearchPolicy()
         self._decoder = PromptDecoder(
             self.model, device=chosen, dtype=self._dtype, everywhere=everywhere
         )
         self._device = chosen
 
     def first_window(self, prompt: Prompt) -> Window:
-        """Where a prompt that tells no size is looked at first: at native resolution."""
+        """Where a prompt that gives no size is tried first: at native resolution."""
         centre = prompt_centre(prompt)
         side = max(float(self.window_size), 2 * points_span(prompt))
         return square_window(centre.y, centre.x, side)
@@ -172,8 +176,8 @@ class Predictor:
         return window_input(shown, window, inside, size=self.window_size)
 
     def predict(
-        self, embedding: Embedding, prompt: Prompt, *, previous: MaskResult | None = None
-    ) -> MaskResult:
+        self, embedding: Embedding, prompt: Prompt, *, previous: SegmentResult | None = None
+    ) -> SegmentResult:
         """Answer a prompt in an embedded window; corrections cost only their own part.
 
         prompt: image pixels. A correction with positive=None means the opposite of the mask that
@@ -183,13 +187,13 @@ class Predictor:
         begun = time.perf_counter()
         self._check(embedding, prompt)
         prompt = self.signed(embedding, prompt, previous)
-        answer = self._decoder.logits(embedding, prompt)
-        return MaskResult(
+        found = self._decoder.logits(embedding, prompt)
+        return SegmentResult(
             request_id=0,
             window=embedding.window,
-            logits=answer.high,
-            low_res_logits=answer.low,
-            score=answer.score,
+            logits=found.high,
+            low_res_logits=found.low,
+            score=found.score,
             image_height=embedding.image_height,
             image_width=embedding.image_width,
             prompt=prompt,
@@ -199,7 +203,7 @@ class Predictor:
             seconds=time.perf_counter() - begun,
         )
 
-    def predict_many(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[MaskResult]:
+    def predict_many(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[SegmentResult]:
         """Answer many prompts in one embedded window: one answer each, in their order.
 
         The same answers as `predict` gives one by one, up to rounding; prompts of one kind (as
@@ -208,11 +212,11 @@ class Predictor:
         """
         for prompt in prompts:
             self._check(embedding, prompt)
-        answers: dict[int, MaskResult] = {}
+        results: dict[int, SegmentResult] = {}
         for group in self._decoder.groups(prompts):
             with self._decoder.together(embedding, [prompts[i] for i in group]):
-                answers.update((i, self.predict(embedding, prompts[i])) for i in group)
-        return [answers[i] for i in range(len(prompts))]
+                results.update((i, self.predict(embedding, prompts[i])) for i in group)
+        return [results[i] for i in range(len(prompts))]
 
     def ready_steps(self) -> Generator[None, None, None]:
         """Make what a first correction of the latest answer needs, in steps; for idle moments.
@@ -230,45 +234,40 @@ class Predictor:
             )
 
     def signed(
-        self, embedding: Embedding, prompt: Prompt, previous: MaskResult | None = None
+        self, embedding: Embedding, prompt: Prompt, previous: SegmentResult | None = None
     ) -> Prompt:
-        """The prompt with every correction's sign told: the opposite of the mask under it."""
-        told: tuple[Click, ...] = ()
+        """The prompt with every correction's sign: the opposite of the mask under it."""
+        signed: tuple[Click, ...] = ()
         for click in prompt.corrections:
             if click.positive is None:
-                before = replace(prompt, corrections=told)
+                before = replace(prompt, corrections=signed)
                 same = previous is not None and previous.prompt == before
                 known = previous if same else self.predict(embedding, before)
                 assert known is not None
-                click = replace(click, positive=not known.positive_at(click))
-            told = (*told, click)
-        return replace(prompt, corrections=told)
+                click = replace(click, positive=not known.covers(click))
+            signed = (*signed, click)
+        return replace(prompt, corrections=signed)
 
     def segment(
         self, image: Any, prompt: Prompt, *, object_size: float | None = None
-    ) -> MaskResult:
+    ) -> SegmentResult:
         """Cut one object out of an image of any size.
 
         image: as for `embed`. prompt: image pixels. object_size: the object's longer side in
-        image pixels where it is known; saves the looks that find it. The window is chosen from
+        image pixels where it is known; saves the trials that find it. The window is chosen from
         the prompt and recorded in the result. Raises ImageError and ValueError in one sentence.
         """
-        from napari_pisam.predict.cache import EmbeddingCache
-        from napari_pisam.predict.request import PredictRequest, process
-
         if object_size is not None and not 0 < object_size < float("inf"):
             raise ValueError(f"An object's size is a length in pixels above 0, not {object_size}.")
         source = as_source(image)
-        request = PredictRequest(
-            id=0,
-            source=source,
-            intensity=intensity_window(source),
-            prompt=prompt,
-            object_size=object_size,
-            image_key="",
+        request = SegmentRequest(
+            id=0, source=source, source_key="", prompt=prompt, object_size=object_size
         )
-        return finish(process(request, self, EmbeddingCache(0)))
+        # nothing is kept: another image would be taken for this one
+        return Segmenter(self, EmbeddingCache(0)).segment(request)
 
-    def look(self, embedding: Embedding, prompt: Prompt) -> tuple[NDArray[np.float32], float]:
+    def predict_low_res(
+        self, embedding: Embedding, prompt: Prompt
+    ) -> tuple[NDArray[np.float32], float]:
         """SAM's own low-resolution logits, float32 (L, L), and its estimate of their IoU."""
-        return self._decoder.look(embedding, prompt)
+        return self._decoder.low_res(embedding, prompt)

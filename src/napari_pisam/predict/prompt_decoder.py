@@ -112,8 +112,8 @@ class PromptDecoder:
     def _stacked(self, arrays: Sequence[NDArray[np.float32]]) -> Tensor:
         return torch.from_numpy(np.stack(arrays)).to(self.device)
 
-    def look(self, embedding: Embedding, prompt: Prompt) -> tuple[NDArray[np.float32], float]:
-        """SAM's own low-resolution answer, float32 (L, L), and its score."""
+    def low_res(self, embedding: Embedding, prompt: Prompt) -> tuple[NDArray[np.float32], float]:
+        """SAM's own low-resolution logits, float32 (L, L), and its score."""
         with torch.inference_mode():
             state = self._state(embedding, [prompt], None)
         best, score = self._best(state, prompt)

@@ -1,4 +1,4 @@
-"""What a prediction stands on and what comes out: Embedding and MaskResult."""
+"""What a prediction stands on and what comes out: Embedding and SegmentResult."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from napari_pisam.geometry import Window, WindowGrid
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.resample import logits_at_image
 from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.predict.preview import Preview
 from napari_pisam.prompts import Click, Prompt
 
 if TYPE_CHECKING:
@@ -46,12 +47,13 @@ class Embedding:
 
 
 @dataclass(frozen=True, eq=False)
-class MaskResult:
-    """One answer: logits and the window they belong to.
+class SegmentResult:
+    """The mask of one object: logits, the window they belong to, and how they were found.
 
-    logits: float32 (S, S), the window at the model's resolution, threshold 0. low_res_logits:
-    float32 (L, L), before the high-resolution head. score: the model's own estimate of the
-    IoU, 0 to 1. seconds: from request to answer.
+    prompt: what was requested, every correction with its sign. logits: float32 (S, S), the window
+    at the model's resolution, threshold 0. low_res_logits: float32 (L, L), before the
+    high-resolution head. score: the model's own estimate of the IoU, 0 to 1. seconds: from request
+    to result. object_size: the size in image pixels that the request gave, if any.
     """
 
     request_id: int
@@ -66,32 +68,43 @@ class MaskResult:
     model: str
     device: str
     seconds: float = 0.0
+    object_size: float | None = None
 
     @property
     def pixel_size(self) -> float:
         """Image pixels per mask pixel: above 1 the mask is coarser than the image."""
         return WindowGrid(self.window, len(self.logits)).pixel_size[0]
 
-    def logits_in_window(self) -> NDArray[np.float32]:
-        """Logits at the image pixels of the part of the window inside the image: float32 (h, w)."""
-        inside = self.window.inside(self.image_height, self.image_width)
-        if inside is None:
-            return np.zeros((0, 0), np.float32)
-        return logits_at_image(self.logits, self.window, inside)
-
     @cached_property
     def placed(self) -> PlacedMask:
-        """The mask in image pixels, as large as the part of the window inside the image."""
+        """The mask in image pixels, without empty margins."""
         inside = self.window.inside(self.image_height, self.image_width)
         if inside is None:
             return PlacedMask(0, 0, np.zeros((0, 0), np.bool_))
-        return PlacedMask(inside.y, inside.x, self.logits_in_window() > 0)
+        logits = logits_at_image(self.logits, self.window, inside)
+        return PlacedMask(inside.y, inside.x, logits > 0).cropped()
 
     @property
     def mask(self) -> NDArray[np.bool_]:
         """The mask laid into the whole image: bool (H, W). Made anew at each call."""
         return self.placed.in_image(self.image_height, self.image_width)
 
-    def positive_at(self, click: Click) -> bool:
+    @cached_property
+    def preview(self) -> Preview:
+        """What a viewer draws of it; made at the first use."""
+        return Preview.of(self.logits, self.window, (self.image_height, self.image_width))
+
+    def prepared(self) -> SegmentResult:
+        """The same result, with everything made that a viewer will ask of it."""
+        _ = self.placed, self.preview
+        return self
+
+    def covers(self, click: Click) -> bool:
         """Whether the mask covers the click's pixel; False outside the window."""
         return self.placed.covers(click)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds, with its mask and its preview."""
+        logits = self.logits.nbytes + self.low_res_logits.nbytes
+        return logits + self.placed.mask.nbytes + self.preview.nbytes

@@ -1,4 +1,4 @@
-"""Which window to look at: the scale at which an object is neither a dot nor larger than the view.
+"""Which window to segment in: one in which the object is neither a dot nor larger than the view.
 
 Deterministic, and a function of the prompt and of the pixels round it alone.
 """
@@ -17,16 +17,16 @@ from napari_pisam.prompts import Click, Prompt, points_span, prompt_centre
 
 
 @dataclass(frozen=True, slots=True)
-class LookPolicy:
+class SearchPolicy:
     """Numbers of the search, shares of a window's side unless said otherwise.
 
     aim: what an object should span; box_aim: the same where a box tells exactly how large it is,
-    and pixels for its edge are worth more than surroundings. least, most: between these a look is
-    good enough. looks: at most so many before the answer's own. widen: by how much a mask that is
-    cut off enlarges the window. smallest: side of the smallest window, image pixels. scales:
-    windows that are all looked at before one is chosen, in multiples of the window at native
-    resolution; empty for an encoder that is too slow for it: then one look leads to the next.
-    doubt: what is taken off a look's score for a mask that is cut off, and for every factor of
+    and pixels for its edge are worth more than surroundings. least, most: between these a
+    trial is good enough. trials: at most so many before the result's own. widen: by how much a
+    mask that is cut off enlarges the window. smallest: side of the smallest window, image pixels.
+    scales: windows that are all tried before one is chosen, in multiples of the window at native
+    resolution; empty for an encoder that is too slow for it: then one trial leads to the next.
+    doubt: what is taken off a trial's score for a mask that is cut off, and for every factor of
     two that its object is smaller than `least` or larger than `most`.
     """
 
@@ -34,20 +34,20 @@ class LookPolicy:
     box_aim: float = 0.5
     least: float = 0.15
     most: float = 0.60
-    looks: int = 3
+    trials: int = 3
     widen: float = 2.0
     smallest: int = 16
     scales: tuple[float, ...] = ()
     doubt: float = 0.05
 
 
-LIGHT_LOOKS = LookPolicy(box_aim=0.62, scales=(1 / 8, 1 / 4, 1 / 2, 1, 2, 4))
-"""For an encoder that looks in a few hundredths of a second; its box_aim was measured with it."""
+LIGHT_SEARCH = SearchPolicy(box_aim=0.62, scales=(1 / 8, 1 / 4, 1 / 2, 1, 2, 4))
+"""For an encoder that takes a few hundredths of a second; its box_aim was measured with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Where a look saw the object: its bounding box, image pixels, and whether it was cut off."""
+    """Where a trial saw the object: its bounding box, image pixels, and whether it was cut off."""
 
     y: float
     x: float
@@ -56,7 +56,7 @@ class Extent:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Trial:
     """What was seen in a window. score: the model's own estimate of its mask's IoU."""
 
     window: Window
@@ -64,10 +64,10 @@ class Look:
     score: float
 
 
-def known_window(prompt: Prompt, object_size: float | None, policy: LookPolicy) -> Window | None:
-    """The window that the prompt itself tells: from box, mask, or a given size in image pixels.
+def known_window(prompt: Prompt, object_size: float | None, policy: SearchPolicy) -> Window | None:
+    """The window that the prompt itself gives: from box, mask, or a given size in image pixels.
 
-    Points far away widen it. None when only a look can tell.
+    Points far away widen it. None when only a trial can show it.
     """
     centre = prompt_centre(prompt)
     aim = policy.aim
@@ -84,7 +84,7 @@ def known_window(prompt: Prompt, object_size: float | None, policy: LookPolicy) 
     return square_window(centre.y, centre.x, max(span / aim, 2.2 * reach, policy.smallest))
 
 
-def window_of(centre: Click, span: float, policy: LookPolicy) -> Window:
+def window_of(centre: Click, span: float, policy: SearchPolicy) -> Window:
     """The square window round a centre in which a span of image pixels takes the aimed share."""
     return square_window(centre.y, centre.x, max(span / policy.aim, policy.smallest))
 
@@ -98,7 +98,7 @@ def holding(window: Window, corrections: Sequence[Click]) -> Window:
     return square_window(y, x, max(2.2 * reach, window.height))
 
 
-def _least(prompt: Prompt, policy: LookPolicy) -> float:
+def _least(prompt: Prompt, policy: SearchPolicy) -> float:
     """Side of the smallest window in which the points are not on the very edge, image pixels."""
     return max(2 * points_span(prompt), policy.smallest)
 
@@ -106,7 +106,7 @@ def _least(prompt: Prompt, policy: LookPolicy) -> float:
 def extent_in(
     logits: NDArray[np.float32], window: Window, clicks: tuple[Click, ...]
 ) -> Extent | None:
-    """What a look at a window says of the object: the component under the clicks, else the largest.
+    """What a trial shows of the object: the component under the clicks, else the largest.
 
     logits: float32 (L, L) of the window. None when the mask is empty.
     """
@@ -128,11 +128,11 @@ def extent_in(
     )
 
 
-def next_window(look: Look, prompt: Prompt, policy: LookPolicy) -> Window:
-    """Where to look next, the prompt inside; the same window when the last look was good enough."""
-    centre, window, seen = prompt_centre(prompt), look.window, look.seen
+def next_window(trial: Trial, prompt: Prompt, policy: SearchPolicy) -> Window:
+    """The window to try next, the prompt inside; the same when the last trial was good enough."""
+    centre, window, seen = prompt_centre(prompt), trial.window, trial.seen
     if seen is None:
-        # nothing there at this scale: the object is smaller than what the look resolves
+        # nothing there at this scale: the object is smaller than what the trial resolves
         return square_window(centre.y, centre.x, max(window.height / 3, _least(prompt, policy)))
     share = seen.span / window.height
     if seen.cut and share > policy.least:
@@ -140,13 +140,13 @@ def next_window(look: Look, prompt: Prompt, policy: LookPolicy) -> Window:
         return square_window((centre.y + seen.y) / 2, (centre.x + seen.x) / 2, side)
     if policy.least <= share <= policy.most:
         return window
-    return fitting_window(look, prompt, policy) or window
+    return fitting_window(trial, prompt, policy) or window
 
 
-def look_windows(
-    first: Window, prompt: Prompt, source_side: int, policy: LookPolicy
+def trial_windows(
+    first: Window, prompt: Prompt, source_side: int, *, policy: SearchPolicy
 ) -> list[Window]:
-    """The windows to look at before one is chosen, small to large; at least the first.
+    """The windows to try before one is chosen, small to large; at least the first.
 
     first: at native resolution. source_side: the image's longer side, pixels; a window of more
     than twice that would show nothing new. The prompt's points lie in each of them.
@@ -158,24 +158,24 @@ def look_windows(
     return sorted(windows, key=lambda w: w.height)
 
 
-def trust(look: Look, policy: LookPolicy) -> float:
-    """The look's score, less what its mask's size in the window speaks against it."""
-    if look.seen is None:
+def trust(trial: Trial, policy: SearchPolicy) -> float:
+    """The trial's score, less what its mask's size in the window speaks against it."""
+    if trial.seen is None:
         return -np.inf
-    share = look.seen.span / look.window.height
+    share = trial.seen.span / trial.window.height
     off = max(np.log2(policy.least / share), np.log2(share / policy.most), 0.0)
-    return look.score - policy.doubt * float(off + look.seen.cut)
+    return trial.score - policy.doubt * float(off + trial.seen.cut)
 
 
-def best_look(looks: Sequence[Look], policy: LookPolicy) -> Look:
-    """The most trusted look; of equals the one that saw most of the surroundings."""
-    return max(looks, key=lambda look: (trust(look, policy), look.window.height))
+def best_trial(trials: Sequence[Trial], policy: SearchPolicy) -> Trial:
+    """The most trusted trial; of equals the one that saw most of the surroundings."""
+    return max(trials, key=lambda trial: (trust(trial, policy), trial.window.height))
 
 
-def fitting_window(look: Look, prompt: Prompt, policy: LookPolicy) -> Window | None:
-    """The window round what a look saw, the prompt inside; None when it saw no whole object."""
-    seen = look.seen
-    if seen is None or (seen.cut and seen.span > policy.least * look.window.height):
+def fitting_window(trial: Trial, prompt: Prompt, policy: SearchPolicy) -> Window | None:
+    """The window round what a trial saw, the prompt inside; None when it saw no whole object."""
+    seen = trial.seen
+    if seen is None or (seen.cut and seen.span > policy.least * trial.window.height):
         return None
     span = max(seen.span, points_span(prompt))
     window = window_of(Click(seen.y, seen.x), span, policy)

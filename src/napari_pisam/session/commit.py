@@ -12,7 +12,7 @@ from napari_pisam.masks.boxes import bounding_window
 from napari_pisam.masks.cleaning import Cleaning, cleaned
 from napari_pisam.masks.packed import PackedMask
 from napari_pisam.masks.placed import PlacedMask
-from napari_pisam.session.answer import Answer
+from napari_pisam.predict.results import SegmentResult
 from napari_pisam.session.history import ActiveObject
 from napari_pisam.session.label_edit import (
     KeptObject,
@@ -98,7 +98,7 @@ def removal_edit(registry: ObjectRegistry, store: LabelStore, kept: KeptObject) 
 
 def kept_object(
     active: ActiveObject,
-    answer: Answer,
+    result: SegmentResult,
     plane: ImagePlane,
     *,
     label: int,
@@ -111,15 +111,15 @@ def kept_object(
         store=store,
         image=plane.key.image,
         index=plane.key.index,
-        mask=PackedMask.of(answer.mask),
+        mask=PackedMask.of(result.placed),
         prompt=active.prompt,
-        window=answer.window,
+        window=result.window,
         object_size=active.object_size,
         seconds=seconds,
-        model=answer.model,
+        model=result.model,
     )
 
 
-def final_mask(answer: Answer, cleaning: Cleaning) -> PlacedMask:
+def final_mask(result: SegmentResult, cleaning: Cleaning) -> PlacedMask:
     """The mask as it is kept."""
-    return cleaned(answer.mask, cleaning).cropped()
+    return cleaned(result.placed, cleaning).cropped()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from napari_pisam.predict.results import SegmentResult
 from napari_pisam.prompts import Prompt
-from napari_pisam.session.answer import Answer
 
-ANSWERS_MAX_BYTES = 128 * 2**20
+RESULTS_MAX_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ActiveObject:
     """The object that is being made.
 
-    id: its own, for as long as it runs. answer: the newest mask, None before the first. label,
+    id: its own, for as long as it runs. result: the newest mask, None before the first. label,
     store: the label it had when it was kept before, and where. object_size: the typical size
     that its windows are chosen by. started: when the person began (the session's clock), None
     before the first click.
@@ -22,7 +22,7 @@ class ActiveObject:
 
     id: int
     prompt: Prompt = field(default_factory=Prompt)
-    answer: Answer | None = None
+    result: SegmentResult | None = None
     label: int | None = None
     store: str | None = None
     object_size: float | None = None
@@ -36,8 +36,8 @@ class ActiveObject:
 
     @property
     def settled(self) -> bool:
-        """Whether its answer is the one to its prompt."""
-        return self.answer is not None and self.answer.prompt == self.prompt
+        """Whether its result is the one to its prompt."""
+        return self.result is not None and self.result.prompt == self.prompt
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,11 +53,11 @@ class Step:
 class History:
     """The steps of one plane and how far they are undone.
 
-    Without limit in steps. Answers beyond `max_bytes` are forgotten, the oldest first: going back
+    Without limit in steps. Results beyond `max_bytes` are forgotten, the oldest first: going back
     to such a state asks the model again.
     """
 
-    def __init__(self, *, max_bytes: int = ANSWERS_MAX_BYTES) -> None:
+    def __init__(self, *, max_bytes: int = RESULTS_MAX_BYTES) -> None:
         self._done: list[Step] = []
         self._undone: list[Step] = []
         self._max_bytes = max_bytes
@@ -76,7 +76,7 @@ class History:
         """Add a step; what was undone can no longer be redone."""
         self._done.append(step)
         self._undone.clear()
-        self._forget_old_answers()
+        self._forget_old_results()
 
     def undo(self) -> Step | None:
         """Go back by one step and return it; None at the beginning."""
@@ -97,7 +97,7 @@ class History:
         return next((step for step in self._done if step.id == step_id), None)
 
     def remember(self, active: ActiveObject) -> None:
-        """The current state has become this one (its answer arrived)."""
+        """The current state has become this one (its result arrived)."""
         if self._done:
             self._done[-1] = replace(self._done[-1], after=active)
         if self._undone:
@@ -110,15 +110,15 @@ class History:
                 if step.id == step_id:
                     steps[i] = replace(step, before=active)
 
-    def _forget_old_answers(self) -> None:
+    def _forget_old_results(self) -> None:
         kept = 0
         for i in range(len(self._done) - 1, -1, -1):
             step = self._done[i]
-            answer = step.before.answer
-            if answer is None:
+            result = step.before.result
+            if result is None:
                 continue
-            kept += answer.nbytes
+            kept += result.nbytes
             if kept > self._max_bytes:
-                self._done[i] = replace(step, before=replace(step.before, answer=None))
+                self._done[i] = replace(step, before=replace(step.before, result=None))
                 if i:
                     self._done[i - 1] = replace(self._done[i - 1], after=self._done[i].before)

@@ -1,4 +1,4 @@
-"""Which plane of which image is segmented, and the question that goes to the worker thread."""
+"""Which plane of which image is segmented."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from napari_pisam.geometry import Window
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ImageSource
-from napari_pisam.prompts import Click, Prompt
+from napari_pisam.prompts import Click
 
 PlaneIndex = tuple[int | None, ...]
 
@@ -47,18 +47,3 @@ class ImagePlane:
     def cache_key(self) -> str:
         """The identity of its pixels."""
         return f"{self.key.image}/{self.version}/{self.key.index}"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ask:
-    """One question to the model, made on the main thread, answered on the worker's.
-
-    window: None lets the predictor choose it from the prompt; set for a correction, which looks
-    at what the mask was made from. object_size: the typical size of an object, image pixels.
-    """
-
-    id: int
-    plane: ImagePlane
-    prompt: Prompt
-    window: Window | None = None
-    object_size: float | None = None

@@ -1,4 +1,4 @@
-"""The plane on the state, and which questions to the model are still open."""
+"""The plane on the state, and which requests to the model are still open."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import itertools
 from dataclasses import dataclass, field, replace
 
 from napari_pisam.geometry import Window
+from napari_pisam.predict.request import SegmentRequest
 from napari_pisam.prompts import Click
 from napari_pisam.session.history import ActiveObject, History
 from napari_pisam.session.label_store import LabelStore
-from napari_pisam.session.plane import Ask, ImagePlane
+from napari_pisam.session.plane import ImagePlane
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,8 +25,8 @@ class Finishing:
 class PlaneState:
     """One plane that is or was worked on: its active object and its history.
 
-    pending: the id of the active object's newest question. finishing: what is kept once the
-    question of that id is answered.
+    pending: the id of the active object's newest request. finishing: what is kept once the
+    request of that id has its result.
     """
 
     plane: ImagePlane
@@ -36,7 +37,7 @@ class PlaneState:
 
 
 class OpenRequests:
-    """The open questions: asked, not yet answered, still wanted."""
+    """The open requests: made, without a result yet, still wanted."""
 
     def __init__(self) -> None:
         self._ids = itertools.count(1)
@@ -45,62 +46,65 @@ class OpenRequests:
     def __bool__(self) -> bool:
         return bool(self._wanted)
 
-    def __contains__(self, ask_id: object) -> bool:
-        return ask_id in self._wanted
+    def __contains__(self, request_id: object) -> bool:
+        return request_id in self._wanted
 
-    def of(self, state: PlaneState) -> Ask:
-        """The question for a state's active object; it replaces an open one of the same object."""
+    def of(self, state: PlaneState) -> SegmentRequest:
+        """The request for a state's active object; it replaces an open one of the same object."""
         self.close(state)
         active = state.active_object
-        ask = Ask(
+        request = SegmentRequest(
             id=next(self._ids),
-            plane=state.plane,
+            source=state.plane.source,
+            source_key=state.plane.cache_key,
+            intensity=state.plane.intensity,
+            channels=state.plane.channels,
             prompt=active.prompt,
             window=window_to_keep(active),
             object_size=active.object_size,
         )
-        state.pending = ask.id
-        self._wanted[ask.id] = (state, active.id)
-        return ask
+        state.pending = request.id
+        self._wanted[request.id] = (state, active.id)
+        return request
 
-    def take(self, ask_id: int) -> tuple[PlaneState, int] | None:
-        """Close a question that is answered: its state and the active object's id, if wanted."""
-        return self._wanted.pop(ask_id, None)
+    def take(self, request_id: int) -> tuple[PlaneState, int] | None:
+        """Close a request that has its result: its state and the active object's id, if wanted."""
+        return self._wanted.pop(request_id, None)
 
     def close(self, state: PlaneState) -> None:
-        """Nobody wants the active object's question any more."""
+        """Nobody wants the active object's request any more."""
         self._wanted.pop(state.pending, None)
         state.pending = 0
 
     def close_finishing(self, state: PlaneState, step_id: int) -> None:
-        """Nobody wants the answer that a keep was waiting for."""
-        for ask_id in [a for a, f in state.finishing.items() if f.step_id == step_id]:
-            del state.finishing[ask_id]
-            self._wanted.pop(ask_id, None)
+        """Nobody wants the result that a keep was waiting for."""
+        for request_id in [i for i, f in state.finishing.items() if f.step_id == step_id]:
+            del state.finishing[request_id]
+            self._wanted.pop(request_id, None)
 
 
 def window_to_keep(active: ActiveObject) -> Window | None:
-    """The window of the last answer while only corrections inside it differ, else None.
+    """The window of the last result while only corrections inside it differ, else None.
 
     The window so depends on the prompt alone, never on the way by which it was reached.
     """
-    answer, prompt = active.answer, active.prompt
-    if answer is None:
+    result, prompt = active.result, active.prompt
+    if result is None:
         return None
-    asked = answer.prompt
-    if (asked.points, asked.box, asked.mask) != (prompt.points, prompt.box, prompt.mask):
+    known = result.prompt
+    if (known.points, known.box, known.mask) != (prompt.points, prompt.box, prompt.mask):
         return None
-    if not all(answer.window.contains(click) for click in prompt.corrections):
+    if not all(result.window.contains(click) for click in prompt.corrections):
         return None
-    return answer.window
+    return result.window
 
 
 def signed_by_mask(active: ActiveObject, corrections: tuple[Click, ...]) -> tuple[Click, ...]:
     """The corrections, the last one with its sign where the mask before it is at hand."""
-    answer = active.answer
-    if answer is None or not corrections or corrections[-1].positive is not None:
+    result = active.result
+    if result is None or not corrections or corrections[-1].positive is not None:
         return corrections
     *before, last = corrections
-    if replace(active.prompt, corrections=tuple(before)) != answer.prompt:
+    if replace(active.prompt, corrections=tuple(before)) != result.prompt:
         return corrections
-    return (*before, Click(last.y, last.x, not answer.covers(last)))
+    return (*before, Click(last.y, last.x, not result.covers(last)))

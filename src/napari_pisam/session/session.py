@@ -1,8 +1,7 @@
 """One person's work on the images of one viewer: commands in, signals out, no window.
 
-A click goes through here: it makes a new prompt, the prompt makes an `Ask`, and the answer that
-comes back is taken only while it is still wanted. Every command can be undone at once, because
-the states before it, with their masks, are kept.
+A click makes a new prompt, the prompt makes a `SegmentRequest`, and the result that comes back is
+taken only while it is still wanted. Every command can be undone at once: states before it are kept.
 """
 
 from __future__ import annotations
@@ -16,8 +15,9 @@ from typing import Any
 from psygnal import Signal
 
 from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.predict.request import SegmentRequest
+from napari_pisam.predict.results import SegmentResult
 from napari_pisam.prompts import Box, Click, Prompt
-from napari_pisam.session.answer import Answer
 from napari_pisam.session.commit import (
     final_mask,
     kept_object,
@@ -31,19 +31,19 @@ from napari_pisam.session.label_edit import KeptObject
 from napari_pisam.session.label_store import LabelStore, LabelStoreError, LabelStores
 from napari_pisam.session.objects import ObjectEdit, ObjectRegistry
 from napari_pisam.session.options import Options
-from napari_pisam.session.plane import Ask, ImagePlane, PlaneKey
+from napari_pisam.session.plane import ImagePlane, PlaneKey
 from napari_pisam.session.requests import Finishing, OpenRequests, PlaneState, signed_by_mask
 
 
 class Session:
     """Evented state: the active object of each plane, the kept objects, undo and redo.
 
-    Signals: asked(Ask), a question for the worker; changed(), what is shown is another;
+    Signals: requested(SegmentRequest), for the worker; changed(), what is shown is another;
     written(ObjectEdit), labels and list of objects have changed; message(level, sentence), with the
     levels "info" and "error".
     """
 
-    asked = Signal(Ask)
+    requested = Signal(SegmentRequest)
     changed = Signal()
     written = Signal(ObjectEdit)
     message = Signal(str, str)
@@ -53,7 +53,7 @@ class Session:
         self._clock = clock
         self._ids = itertools.count(1)
         self._states: dict[PlaneKey, PlaneState] = {}
-        self._questions = OpenRequests()
+        self._requests = OpenRequests()
         self._edits: dict[int, ObjectEdit] = {}
         self._state: PlaneState | None = None
         self.registry = ObjectRegistry()
@@ -76,13 +76,13 @@ class Session:
 
     @property
     def busy(self) -> bool:
-        """Whether an answer is awaited, on any plane."""
-        return bool(self._questions)
+        """Whether a result is awaited, on any plane."""
+        return bool(self._requests)
 
     @property
     def waiting(self) -> bool:
-        """Whether the active object's newest answer is still to come."""
-        return self._state is not None and self._state.pending in self._questions
+        """Whether the active object's newest result is still to come."""
+        return self._state is not None and self._state.pending in self._requests
 
     @property
     def can_undo(self) -> bool:
@@ -94,9 +94,9 @@ class Session:
         """Whether there is a step to do again on this plane."""
         return bool(self._state and self._state.history.undone)
 
-    def is_wanted(self, ask_id: int) -> bool:
-        """Whether anybody still waits for that answer (any thread may ask)."""
-        return ask_id in self._questions
+    def is_wanted(self, request_id: int) -> bool:
+        """Whether anybody still waits for that result (any thread may ask)."""
+        return request_id in self._requests
 
     @property
     def typical_size(self) -> float | None:
@@ -116,21 +116,21 @@ class Session:
             changed = state.plane.cache_key != plane.cache_key
             self._states[plane.key], self._state, state.plane = state, state, plane
             if changed:
-                self.ask_again()
+                self.request_again()
         self.changed.emit()
 
-    def ask_again(self) -> None:
-        """Ask for the active object anew: the model, the pixels or the intensities are others."""
+    def request_again(self) -> None:
+        """Request the active object anew: the model, the pixels or the intensities are others."""
         if self._state is not None:
-            self._put(self._state, replace(self._state.active_object, answer=None))
-            self._ask(self._state)
+            self._put(self._state, replace(self._state.active_object, result=None))
+            self._request(self._state)
             self.changed.emit()
 
     def forget_image(self, image: str) -> None:
         """The image is gone: its unfinished objects go too, kept ones stay or are still to come."""
         for key in [key for key in self._states if key.image == image]:
             state = self._states.pop(key)
-            self._questions.close(state)
+            self._requests.close(state)
             if state is self._state:
                 self._state = None
         self.changed.emit()
@@ -206,7 +206,7 @@ class Session:
     def drop(self) -> None:
         """Throw the active object away; undo brings it back."""
         if self._state is not None and not self._state.active_object.untouched:
-            self._questions.close(self._state)
+            self._requests.close(self._state)
             self._do(self._state, "drop", ActiveObject(next(self._ids)))
             self.changed.emit()
 
@@ -225,9 +225,9 @@ class Session:
             self.message.emit("error", str(error))
             return
         if not active.settled and not self.waiting:
-            self._ask(state)
+            self._request(state)
         step = self._do(state, "keep", ActiveObject(next(self._ids)))
-        if state.pending in self._questions:
+        if state.pending in self._requests:
             state.finishing[state.pending] = Finishing(step.id, store)
             state.pending = 0
         else:
@@ -258,7 +258,7 @@ class Session:
             return
         step = state.history.undo()
         if step is not None:
-            self._questions.close_finishing(state, step.id)
+            self._requests.close_finishing(state, step.id)
             self._arrive(state, step.before)
 
     def redo(self) -> None:
@@ -275,25 +275,25 @@ class Session:
             state.history.redo()
             self._arrive(state, following.after)
 
-    def accept(self, answer: Answer) -> None:
-        """Take an answer; one that nobody waits for any more is ignored."""
-        found = self._questions.take(answer.ask_id)
+    def accept(self, result: SegmentResult) -> None:
+        """Take a result; one that nobody waits for any more is ignored."""
+        found = self._requests.take(result.request_id)
         if found is None:
             return
         state, active_id = found
-        finishing = state.finishing.pop(answer.ask_id, None)
+        finishing = state.finishing.pop(result.request_id, None)
         if finishing is not None:
-            self._finish_keep(state, finishing, answer)
+            self._finish_keep(state, finishing, result)
         elif state.active_object.id == active_id:
-            self._put(state, replace(state.active_object, answer=answer, prompt=answer.prompt))
+            self._put(state, replace(state.active_object, result=result, prompt=result.prompt))
         self.changed.emit()
 
-    def fail(self, ask_id: int, sentence: str) -> None:
-        """The worker could not answer; the sentence tells the person why."""
-        found = self._questions.take(ask_id)
+    def fail(self, request_id: int, sentence: str) -> None:
+        """The request failed; the sentence tells the person why."""
+        found = self._requests.take(request_id)
         if found is None:
             return
-        finishing = found[0].finishing.pop(ask_id, None)
+        finishing = found[0].finishing.pop(request_id, None)
         if finishing is not None:
             self._take_back_keep(found[0], finishing.step_id)
         self.message.emit("error", sentence)
@@ -316,19 +316,19 @@ class Session:
         after = replace(active, prompt=prompt)
         if active.untouched:
             after = replace(after, started=self._clock(), object_size=self.typical_size)
-        self._begin(name, replace(after, answer=None) if prompt.empty else after)
+        self._begin(name, replace(after, result=None) if prompt.empty else after)
 
     def _begin(self, name: str, active: ActiveObject) -> None:
         """One step to a active object whose mask is not known yet."""
         if self._state is not None:
             self._do(self._state, name, active)
-            self._ask(self._state)
+            self._request(self._state)
             self.changed.emit()
 
-    def _ask(self, state: PlaneState) -> None:
-        self._questions.close(state)
+    def _request(self, state: PlaneState) -> None:
+        self._requests.close(state)
         if not state.active_object.prompt.empty:
-            self.asked.emit(self._questions.of(state))
+            self.requested.emit(self._requests.of(state))
 
     def _do(self, state: PlaneState, name: str, after: ActiveObject) -> Step:
         step = Step(next(self._ids), name, state.active_object, after)
@@ -342,11 +342,11 @@ class Session:
         state.history.remember(active)
 
     def _arrive(self, state: PlaneState, active: ActiveObject) -> None:
-        """Show a state from the history; only one whose mask was never seen is asked for."""
-        self._questions.close(state)
+        """Show a state from the history; only one whose mask was never seen is requested."""
+        self._requests.close(state)
         state.active_object = active
         if not active.settled:
-            self._ask(state)
+            self._request(state)
         self.changed.emit()
 
     def _apply(self, edit: ObjectEdit) -> bool:
@@ -358,26 +358,26 @@ class Session:
         self.written.emit(written)
         return True
 
-    def _finish_keep(self, state: PlaneState, finishing: Finishing, answer: Answer) -> None:
+    def _finish_keep(self, state: PlaneState, finishing: Finishing, result: SegmentResult) -> None:
         """The mask that a keep was waiting for has come."""
         step = state.history.find(finishing.step_id)
         if step is not None:
-            active = replace(step.before, answer=answer, prompt=answer.prompt)
+            active = replace(step.before, result=result, prompt=result.prompt)
             state.history.remember_before(step.id, active)
             self._commit(state, finishing, active)
 
     def _commit(self, state: PlaneState, finishing: Finishing, active: ActiveObject) -> None:
         """Write an object to the labels; when they refuse, the object is active again."""
-        answer, step_id, store = active.answer, finishing.step_id, finishing.store
-        if answer is None:
+        result, step_id, store = active.result, finishing.step_id, finishing.store
+        if result is None:
             return
         try:
             label = label_for(active, store)
             spent = self._clock() - active.started if active.started is not None else 0.0
             kept = kept_object(
-                active, answer, state.plane, label=label, store=store.key, seconds=spent
+                active, result, state.plane, label=label, store=store.key, seconds=spent
             )
-            mask = final_mask(answer, self.options.cleaning)
+            mask = final_mask(result, self.options.cleaning)
             edit = object_edit(self.registry, store, kept, mask=mask, policy=self.options.overlap)
         except LabelStoreError as error:
             self._take_back_keep(state, step_id)

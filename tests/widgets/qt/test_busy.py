@@ -9,8 +9,8 @@ import pytest
 from napari.utils.progress import cancelable_progress, progress
 from qtpy.QtCore import QObject, QTimer
 
+from napari_pisam.predict.request import SegmentRequest
 from napari_pisam.prompts import Click
-from napari_pisam.session.plane import Ask
 from napari_pisam.widgets.qt import busy
 from napari_pisam.widgets.qt.busy import BusyBar
 from tests.widgets.conftest import Opener
@@ -85,11 +85,11 @@ def test_a_late_word_of_a_question_that_was_dropped_makes_no_bar(
     opened: list[int] = []
     monkeypatch.setattr(BusyBar, "_open", lambda bar: opened.append(1))
     user = open_panel(show=False)
-    heard: list[Ask] = []
-    user.widget.session.asked.connect(heard.append)
+    heard: list[SegmentRequest] = []
+    user.widget.session.requested.connect(heard.append)
     user.widget.session.click(Click(60, 80, None))
     user.widget.drop()
-    user.widget.runner.stage.emit(heard[0].id, "look")
+    user.widget.runner.stage.emit(heard[0].id, "trial")
     QTest.qWait(4 * SOON_MILLISECONDS)
     assert opened == []
 
@@ -111,7 +111,7 @@ def test_the_bars_button_cancels_the_work_at_once_not_at_its_next_stage(parent: 
 def test_no_bar_is_left_when_the_work_ends_while_napari_draws_it(
     parent: QObject, monkeypatch: pytest.MonkeyPatch, while_napari: str
 ) -> None:
-    """napari lets the window live meanwhile, and an answer may come."""
+    """napari lets the window live meanwhile, and a result may come."""
     bar = BusyBar(parent, cancelled=lambda: None)
     made: list[str] = []
 

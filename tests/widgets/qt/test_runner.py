@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from napari_pisam.session.answer import Answer
-from napari_pisam.session.plane import Ask
+from napari_pisam.predict.request import SegmentRequest
+from napari_pisam.predict.results import SegmentResult
 from napari_pisam.widgets.qt.runner import Runner, sentence_of
-from tests.session.discs import DiscEngine, small_ask
+from tests.session.discs import DiscEngine, small_request
 from tests.widgets.gui_user import until
 
 
@@ -33,16 +33,16 @@ class Steps(DiscEngine):
             self.resting.set()
             self.pause.wait(20)
 
-    def answer(self, ask: Ask) -> Generator[str, None, Answer]:
-        self.begun.append(ask.id)
+    def steps(self, request: SegmentRequest) -> Generator[str, None, SegmentResult]:
+        self.begun.append(request.id)
         self.threads.add(threading.current_thread().name)
         try:
             yield "read"
             self.gate.wait(20)
             yield "encode"
-            return (yield from super().answer(ask))
+            return (yield from super().steps(request))
         except GeneratorExit:
-            self.closed.append(ask.id)
+            self.closed.append(request.id)
             raise
 
 
@@ -64,7 +64,9 @@ def steps() -> Steps:
 @pytest.fixture
 def runner(qapp: Any, steps: Steps, wanted: set[int], told: list[Any]) -> Any:
     made = Runner(steps, wanted.__contains__)
-    made.answered.connect(lambda answer: told.append((answer.ask_id, threading.current_thread())))
+    made.finished.connect(
+        lambda result: told.append((result.request_id, threading.current_thread()))
+    )
     made.failed.connect(lambda number, sentence: told.append((number, sentence)))
     yield made
     steps.gate.set()
@@ -75,8 +77,8 @@ def test_answers_come_on_the_main_thread_from_one_other(
     runner: Runner, steps: Steps, told: list[Any]
 ) -> None:
     steps.gate.set()
-    runner.submit(small_ask(1))
-    runner.submit(small_ask(2))
+    runner.submit(small_request(1))
+    runner.submit(small_request(2))
     until(lambda: len(told) == 2)
     assert told == [(1, threading.main_thread()), (2, threading.main_thread())]
     assert steps.threads == {"pi-sam"}
@@ -85,11 +87,11 @@ def test_answers_come_on_the_main_thread_from_one_other(
 def test_what_nobody_wants_is_left_at_the_next_step_or_not_begun(
     runner: Runner, steps: Steps, wanted: set[int], told: list[Any]
 ) -> None:
-    runner.submit(small_ask(1))
+    runner.submit(small_request(1))
     until(lambda: steps.begun == [1])
-    runner.submit(small_ask(2))
+    runner.submit(small_request(2))
     wanted -= {1, 2}
-    runner.submit(small_ask(3))
+    runner.submit(small_request(3))
     steps.gate.set()
     until(lambda: len(told) == 1)
     assert told[0][0] == 3
@@ -102,10 +104,10 @@ def test_an_error_is_a_sentence_and_the_next_question_is_answered(
 ) -> None:
     steps.gate.set()
     with monkeypatch.context() as patch:
-        patch.setattr(steps, "answer", lambda ask: 1 / 0)
-        runner.submit(small_ask(1))
+        patch.setattr(steps, "steps", lambda request: 1 / 0)
+        runner.submit(small_request(1))
         until(lambda: len(told) == 1)
-    runner.submit(small_ask(2))
+    runner.submit(small_request(2))
     until(lambda: len(told) == 2)
     assert told[0] == (1, "division by zero.")
     assert told[1][0] == 2
@@ -117,10 +119,10 @@ def test_when_nobody_asks_after_an_answer_it_works_ahead_once(
     monkeypatch.setattr("napari_pisam.widgets.qt.runner.LOOK_ROUND_SECONDS", 0.02)
     steps.gate.set()
     steps.pause.set()
-    runner.submit(small_ask(1))
+    runner.submit(small_request(1))
     until(lambda: steps.ahead == 3)
     assert [number for number, _ in told] == [1]
-    runner.submit(small_ask(2))
+    runner.submit(small_request(2))
     until(lambda: steps.ahead == 6)
     assert steps.begun == [1, 2]
 
@@ -130,12 +132,12 @@ def test_a_question_ends_the_working_ahead_at_the_next_step(
 ) -> None:
     monkeypatch.setattr("napari_pisam.widgets.qt.runner.LOOK_ROUND_SECONDS", 0.02)
     steps.gate.set()
-    runner.submit(small_ask(1))
+    runner.submit(small_request(1))
     until(steps.resting.is_set)
-    runner.submit(small_ask(2))
+    runner.submit(small_request(2))
     steps.pause.set()
     until(lambda: len(told) == 2)
-    # two steps after the first answer, all three after the second, which nothing follows
+    # two steps after the first result, all three after the second, which nothing follows
     until(lambda: steps.ahead == 5)
     assert [number for number, _ in told] == [1, 2]
 
@@ -157,7 +159,7 @@ def test_a_model_that_does_not_load_is_told(
     [
         (ValueError("Choose another."), "Choose another."),
         (ValueError("no full stop"), "no full stop."),
-        (KeyError(), "The model could not answer (KeyError)."),
+        (KeyError(), "The model failed (KeyError)."),
         (RuntimeError("CUDA out of memory. Tried"), "There is not enough memory for this model"),
         (MemoryError(), "There is not enough memory for this model"),
     ],
@@ -170,7 +172,7 @@ FORGETFUL = """
 from qtpy.QtWidgets import QApplication
 app = QApplication([])
 from napari_pisam.widgets.qt.runner import Runner
-runner = Runner(None, lambda ask_id: True)
+runner = Runner(None, lambda request_id: True)
 """
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from napari_pisam.session.answer import Answer
-from napari_pisam.session.plane import Ask
+from napari_pisam.predict.request import SegmentRequest
+from napari_pisam.predict.results import SegmentResult
 from napari_pisam.widgets.qt.runner import Runner
-from tests.session.discs import DiscEngine, small_ask
+from tests.session.discs import DiscEngine, small_request
 from tests.widgets.gui_user import until
 
 STEPS = 5
@@ -39,9 +39,9 @@ class Ahead(DiscEngine):
         finally:
             self.did.append("ended")
 
-    def answer(self, ask: Ask) -> Generator[str, None, Answer]:
-        self.did.append(f"answer {ask.id}")
-        return (yield from super().answer(ask))
+    def steps(self, request: SegmentRequest) -> Generator[str, None, SegmentResult]:
+        self.did.append(f"answer {request.id}")
+        return (yield from super().steps(request))
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def engine() -> Ahead:
 @pytest.fixture
 def runner(qapp: Any, engine: Ahead, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runner]:
     monkeypatch.setattr("napari_pisam.widgets.qt.runner.LOOK_ROUND_SECONDS", 0.02)
-    made = Runner(engine, lambda ask_id: True)
+    made = Runner(engine, lambda request_id: True)
     yield made
     engine.goes_on.set()
     assert made.close(60)
@@ -61,9 +61,9 @@ def runner(qapp: Any, engine: Ahead, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def test_a_question_ends_what_is_made_ahead_after_the_step_in_hand(
     runner: Runner, engine: Ahead
 ) -> None:
-    runner.submit(small_ask(1))
+    runner.submit(small_request(1))
     until(engine.stands.is_set, "working ahead")
-    runner.submit(small_ask(2))
+    runner.submit(small_request(2))
     engine.goes_on.set()
     until(lambda: "answer 2" in engine.did, "the second answer")
     wanted = ["answer 1", "ahead 0", "ahead 1", "ended", "answer 2"]
@@ -73,7 +73,7 @@ def test_a_question_ends_what_is_made_ahead_after_the_step_in_hand(
 def test_another_model_is_loaded_before_more_is_made_ahead_for_the_old_one(
     runner: Runner, engine: Ahead
 ) -> None:
-    runner.submit(small_ask(1))
+    runner.submit(small_request(1))
     until(engine.stands.is_set, "working ahead")
     other = Ahead()
     runner.use(other)
@@ -85,8 +85,8 @@ def test_another_model_is_loaded_before_more_is_made_ahead_for_the_old_one(
 def test_closing_does_not_wait_for_what_is_made_ahead(qapp: Any, engine: Ahead) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("napari_pisam.widgets.qt.runner.LOOK_ROUND_SECONDS", 0.02)
-        made = Runner(engine, lambda ask_id: True)
-        made.submit(small_ask(1))
+        made = Runner(engine, lambda request_id: True)
+        made.submit(small_request(1))
         until(engine.stands.is_set, "working ahead")
         threading.Timer(0.05, engine.goes_on.set).start()
         assert made.close(60)
@@ -97,7 +97,7 @@ def test_what_fails_ahead_is_told_to_nobody_and_the_next_question_is_answered(
     runner: Runner, engine: Ahead, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Any] = []
-    runner.answered.connect(lambda answer: told.append(answer.ask_id))
+    runner.finished.connect(lambda result: told.append(result.request_id))
     runner.failed.connect(lambda *failure: told.append(failure))
     failed = threading.Event()
 
@@ -107,8 +107,8 @@ def test_what_fails_ahead_is_told_to_nobody_and_the_next_question_is_answered(
         yield
 
     monkeypatch.setattr(engine, "idle", fail)
-    runner.submit(small_ask(1))
+    runner.submit(small_request(1))
     until(failed.is_set, "working ahead")
-    runner.submit(small_ask(2))
+    runner.submit(small_request(2))
     until(lambda: len(told) == 2, "the second answer")
     assert told == [1, 2]

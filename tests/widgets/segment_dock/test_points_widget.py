@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 
-from napari_pisam.session.plane import Ask
+from napari_pisam.predict.request import SegmentRequest
 from napari_pisam.widgets.segment_dock.points_widget import in_background, segment_points_widget
 from napari_pisam.widgets.viewer import segment_points as module
 from napari_pisam.widgets.viewer.segment_points import Batch
@@ -46,11 +46,11 @@ def test_the_button_stops_it_and_keeps_what_is_done(make_napari_viewer: Any) -> 
     reached = threading.Event()
 
     class Slow(DiscEngine):
-        def answer(self, ask: Ask) -> Any:
-            if len(self.answered) == 3:
+        def steps(self, request: SegmentRequest) -> Any:
+            if len(self.finished) == 3:
                 reached.set()
                 stopped.wait(60)
-            return (yield from super().answer(ask))
+            return (yield from super().steps(request))
 
     stopped = threading.Event()
     with pytest.MonkeyPatch.context() as patch:

@@ -10,8 +10,8 @@ from napari.components import ViewerModel
 from napari.layers import Image, Points
 
 from napari_pisam.images.source import ImageError
+from napari_pisam.predict.request import SegmentRequest
 from napari_pisam.prompts import Click
-from napari_pisam.session.plane import Ask
 from napari_pisam.widgets.viewer import segment_points as module
 from napari_pisam.widgets.viewer.pyramid_store import layered_of
 from napari_pisam.widgets.viewer.segment_points import segment_points
@@ -139,11 +139,11 @@ class Failing(DiscEngine):
         super().__init__()
         self.columns = columns
 
-    def answer(self, ask: Ask) -> Any:
+    def steps(self, request: SegmentRequest) -> Any:
         """See Engine."""
-        if not self.columns or ask.prompt.points[0].x in self.columns:
+        if not self.columns or request.prompt.points[0].x in self.columns:
             raise ImageError("A part of cells cannot be read.")
-        return (yield from super().answer(ask))
+        return (yield from super().steps(request))
 
 
 def test_one_object_that_fails_costs_no_other(image: Image) -> None:

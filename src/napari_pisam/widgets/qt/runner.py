@@ -1,8 +1,8 @@
 """One worker thread: the newest click wins, nothing that nobody waits for is computed.
 
-The thread is asked on the main thread and answers there too, by queued Qt signals. It stops
-between two steps of an answer as soon as the answer is no longer wanted. When it has been left
-alone for a moment after an answer, it works ahead for the correction that may follow.
+Requests come from the main thread and results go there, by queued Qt signals. It stops
+between two steps of a result as soon as the result is no longer wanted. When it has been left
+alone for a moment after a result, it works ahead for the correction that may follow.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any, Protocol
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_pisam.jobs import ended, finish_while, one_sentence
-from napari_pisam.session.answer import Answer
-from napari_pisam.session.plane import Ask
+from napari_pisam.predict.request import SegmentRequest
+from napari_pisam.predict.results import SegmentResult
 
 logger = logging.getLogger(__name__)
 
@@ -31,39 +31,40 @@ SWITCH_SECONDS = 0.0005
 LOOK_ROUND_SECONDS = 0.5
 
 
-class Answers(Protocol):
+class SegmentEngine(Protocol):
     """What the thread runs: see `session.engine.Engine`."""
 
-    def answer(self, ask: Ask) -> Generator[str, None, Answer]:
-        """Answer one question in steps; yields the name of each."""
+    def steps(self, request: SegmentRequest) -> Generator[str, None, SegmentResult]:
+        """Segment one object in steps; yields the name of each."""
         ...
 
     def prepare(self) -> None:
-        """Load what the first answer needs."""
+        """Load what the first request needs."""
         ...
 
     def idle(self) -> Generator[None, None, None]:
-        """Work ahead, in steps, for what may be asked after the latest answer."""
+        """Work ahead, in steps, for what may be requested after the latest result."""
         ...
 
 
 class Runner(QObject):
-    """Runs questions one after the other in a thread of its own.
+    """Runs requests one after the other in a thread of its own.
 
-    is_wanted: says whether a question is still open; asked from the thread. Signals, all on the
-    main thread: answered(Answer), failed(ask id or 0 for none, sentence), stage(ask id, word).
+    is_wanted: says whether a request is still open; called from the thread. Signals, all on the
+    main thread: finished(SegmentResult), failed(request id or 0 for none, sentence),
+    stage(request id, word).
     """
 
-    answered = Signal(object)
+    finished = Signal(object)
     failed = Signal(int, str)
     stage = Signal(int, str)
 
-    def __init__(self, engine: Answers, is_wanted: Callable[[int], bool]) -> None:
+    def __init__(self, engine: SegmentEngine, is_wanted: Callable[[int], bool]) -> None:
         super().__init__()
         sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))
         self._engine = engine
         self._is_wanted = is_wanted
-        self._waiting: deque[Ask] = deque()
+        self._waiting: deque[SegmentRequest] = deque()
         self._prepare = self._ahead = False
         self._wake = threading.Condition()
         self._closing = False
@@ -71,21 +72,21 @@ class Runner(QObject):
         self._thread = threading.Thread(target=self._run, name="pi-sam", daemon=False)
         self._thread.start()
 
-    def submit(self, ask: Ask) -> None:
-        """Put a question in the line; those that nobody wants any more leave it."""
+    def submit(self, request: SegmentRequest) -> None:
+        """Put a request in the line; those that nobody wants any more leave it."""
         with self._wake:
             self._waiting = deque(a for a in self._waiting if self._is_wanted(a.id))
-            self._waiting.append(ask)
+            self._waiting.append(request)
             self._wake.notify()
 
-    def use(self, engine: Answers) -> None:
-        """Answer with another model from the next question on."""
+    def use(self, engine: SegmentEngine) -> None:
+        """Use another model from the next request on."""
         with self._wake:
             self._engine = engine
         self.prepare()
 
     def prepare(self) -> None:
-        """Load the model while nobody waits for it; a question that comes first loads it too."""
+        """Load the model while nobody waits for it; a request that comes first loads it too."""
         with self._wake:
             self._prepare = True
             self._wake.notify()
@@ -112,20 +113,20 @@ class Runner(QObject):
                     return
                 rested &= not self._wanted
                 engine, self._prepare, self._ahead = self._engine, False, False
-                ask = self._waiting.popleft() if self._waiting else None
+                request = self._waiting.popleft() if self._waiting else None
             if rested:
                 self._work_ahead(engine)
-            elif ask is None:
+            elif request is None:
                 self._load(engine)
-            elif self._is_wanted(ask.id):
-                self._answer(ask, engine)
+            elif self._is_wanted(request.id):
+                self._segment(request, engine)
 
     @property
     def _wanted(self) -> bool:
         return bool(self._waiting) or self._prepare or self._closing
 
-    def _work_ahead(self, engine: Answers) -> None:
-        """Nobody asked for it, so a question ends it and an error is not told."""
+    def _work_ahead(self, engine: SegmentEngine) -> None:
+        """Nobody asked for it, so a request ends it and an error is not told."""
         try:
             for _ in engine.idle():
                 if self._wanted:
@@ -133,29 +134,29 @@ class Runner(QObject):
         except Exception:
             logger.warning("Working ahead failed.", exc_info=True)
 
-    def _load(self, engine: Answers) -> None:
+    def _load(self, engine: SegmentEngine) -> None:
         try:
             engine.prepare()
         except Exception as error:
             logger.warning("The model could not be loaded.", exc_info=True)
             self._tell(self.failed, 0, sentence_of(error))
 
-    def _answer(self, ask: Ask, engine: Answers) -> None:
+    def _segment(self, request: SegmentRequest, engine: SegmentEngine) -> None:
         try:
-            answer = self._steps(ask, engine)
+            result = self._steps(request, engine)
         except Exception as error:
-            logger.warning("A question to the model failed.", exc_info=True)
-            self._tell(self.failed, ask.id, sentence_of(error))
+            logger.warning("A request to the model failed.", exc_info=True)
+            self._tell(self.failed, request.id, sentence_of(error))
         else:
-            if answer is not None:
+            if result is not None:
                 self._ahead = True
-                self._tell(self.answered, answer)
+                self._tell(self.finished, result)
 
-    def _steps(self, ask: Ask, engine: Answers) -> Answer | None:
+    def _steps(self, request: SegmentRequest, engine: SegmentEngine) -> SegmentResult | None:
         return finish_while(
-            lambda: not self._closing and self._is_wanted(ask.id),
-            engine.answer(ask),
-            lambda word: self._tell(self.stage, ask.id, word),
+            lambda: not self._closing and self._is_wanted(request.id),
+            engine.steps(request),
+            lambda word: self._tell(self.stage, request.id, word),
         )
 
     def _tell(self, signal: Any, *values: object) -> None:
@@ -164,7 +165,7 @@ class Runner(QObject):
         try:
             signal.emit(*values)
         except RuntimeError:
-            # The window was closed between the question and the answer.
+            # The window was closed between the request and the result.
             self._closing = True
 
 
@@ -174,7 +175,7 @@ def sentence_of(error: Exception) -> str:
     return one_sentence(
         error,
         memory="There is not enough memory for this model: choose a smaller one.",
-        otherwise=ended(first or f"The model could not answer ({type(error).__name__})"),
+        otherwise=ended(first or f"The model failed ({type(error).__name__})"),
     )
 
 

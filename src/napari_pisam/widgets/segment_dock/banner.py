@@ -1,4 +1,4 @@
-"""What a click does now, in words and colour; and below everything, what the last answer was."""
+"""What a click does now, in words and colour; and below everything, what the last result was."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
-from napari_pisam.session.answer import Answer
+from napari_pisam.predict.results import SegmentResult
 from napari_pisam.widgets.viewer.colours import ADDS, DOUBT, OUTLINE, REMOVES, rgba
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ STAGES = {
     "load": "Loading the model …",
     "intensity": "Measuring the image …",
     "read": "Looking …",
-    "look": "Looking …",
+    "trial": "Looking …",
     "encode": "Drawing the mask …",
     "decode": "Drawing the mask …",
 }
@@ -179,28 +179,28 @@ class Banner(QFrame):
 
 
 class StatusLine(QLabel):
-    """Model, device, time and resolution of the last answer, in one line."""
+    """Model, device, time and resolution of the last result, in one line."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWordWrap(True)
         self.setContentsMargins(6, 0, 6, 2)
         self.setToolTip(
-            "Model and device of the last answer, how long it took, and how many image pixels a "
+            "Model and device of the last result, how long it took, and how many image pixels a "
             "pixel of the mask spans: below 1 the mask is finer than the image."
         )
-        self.show_answer(None, "")
+        self.show_result(None, "")
 
-    def show_answer(self, answer: Answer | None, model: str) -> None:
-        """Show what is known of an answer, or only the model that will answer."""
-        if answer is None:
+    def show_result(self, result: SegmentResult | None, model: str) -> None:
+        """Show what is known of a result, or only the model that will be used."""
+        if result is None:
             self.setText(model)
         else:
-            self.setText(status_of(answer))
+            self.setText(status_of(result))
 
 
-def status_of(answer: Answer) -> str:
-    """One line on an answer."""
-    seconds = f"{answer.seconds:.2f} s" if answer.seconds < 9.95 else f"{answer.seconds:.0f} s"
-    size = f"mask pixel = {answer.pixel_size:.2g} image px"
-    return f"{answer.model} · {answer.device} · {seconds} · {size}"
+def status_of(result: SegmentResult) -> str:
+    """One line on a result."""
+    seconds = f"{result.seconds:.2f} s" if result.seconds < 9.95 else f"{result.seconds:.0f} s"
+    size = f"mask pixel = {result.pixel_size:.2g} image px"
+    return f"{result.model} · {result.device} · {seconds} · {size}"

@@ -35,7 +35,7 @@ class Ending:
             signal.disconnect()
         self._work.bridge.image_changed.disconnect()
         self._work.bridge.layers_changed.disconnect()
-        self._work.session.asked.disconnect()
+        self._work.session.requested.disconnect()
         self._work.close(viewer_lives=self._window_lives())
         self._runner.close(timeout=0.2)
 

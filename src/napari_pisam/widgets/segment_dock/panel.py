@@ -186,7 +186,7 @@ class Panel(QWidget):
             "redo": session.can_redo,
             "flip": active_object is not None and bool(active_object.prompt.corrections),
             "box": active_object is not None,
-            "doubt": active_object is not None and active_object.answer is not None,
+            "doubt": active_object is not None and active_object.result is not None,
         }
         for name, on in enabled.items():
             self.buttons[name].setEnabled(on)

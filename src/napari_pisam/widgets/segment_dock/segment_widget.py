@@ -16,7 +16,7 @@ from napari_pisam.session.journal import ImageIdentity, Restored, tidy
 from napari_pisam.session.label_edit import KeptObject
 from napari_pisam.session.options import Options
 from napari_pisam.widgets.qt.busy import BusyBar
-from napari_pisam.widgets.qt.runner import Answers, Runner
+from napari_pisam.widgets.qt.runner import Runner, SegmentEngine
 from napari_pisam.widgets.qt.scheduler import QtScheduler
 from napari_pisam.widgets.segment_dock.banner import STAGES, WORKING, Mode, mode_of
 from napari_pisam.widgets.segment_dock.ending import Ending
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image, Labels, Points
 
-    from napari_pisam.session.answer import Answer
-    from napari_pisam.session.plane import Ask
+    from napari_pisam.predict.request import SegmentRequest
+    from napari_pisam.predict.results import SegmentResult
 
 NEW_LABELS = "New layer"
 NO_IMAGES = "no image is open"
@@ -68,10 +68,10 @@ class _Earlier(QObject):
 class SegmentWidget(QWidget):
     """Segments objects of an image layer by pointing.
 
-    napari_viewer: the viewer. engine: answers instead of the chosen model, for tests.
+    napari_viewer: the viewer. engine: takes the place of the chosen model, for tests.
     """
 
-    def __init__(self, napari_viewer: Viewer, *, engine: Answers | None = None) -> None:
+    def __init__(self, napari_viewer: Viewer, *, engine: SegmentEngine | None = None) -> None:
         super().__init__()
         self.scheduler = QtScheduler()
         self.work = Workspace(
@@ -83,7 +83,7 @@ class SegmentWidget(QWidget):
         self._fixed_engine = engine
         self.runner = Runner(engine or engine_for(self.models.model_name), self.session.is_wanted)
         self._over, self._stage, self._failed = "", "", ""
-        self._last_answer: Answer | None = None
+        self._last_result: SegmentResult | None = None
         self._earlier: Restored | None = None
         self._looking = _Earlier(self.work)
         self._bar = BusyBar(self, cancelled=self.session.drop)
@@ -127,9 +127,9 @@ class SegmentWidget(QWidget):
         return self._points(CORRECTIONS)
 
     @property
-    def answer(self) -> Answer | None:
+    def result(self) -> SegmentResult | None:
         """The newest mask of the active object."""
-        return self.session.active_object.answer if self.session.active_object is not None else None
+        return self.session.active_object.result if self.session.active_object is not None else None
 
     @property
     def objects(self) -> tuple[KeptObject, ...]:
@@ -158,10 +158,10 @@ class SegmentWidget(QWidget):
         return not self.scheduler.idle
 
     def wait_idle(self, timeout: float = 60.0) -> None:
-        """Wait until every question is answered and drawn; the window stays alive meanwhile.
+        """Wait until every result has come and is drawn; the window stays alive meanwhile.
 
         timeout: seconds. Raises TimeoutError when it takes longer, RuntimeError with the sentence
-        that the panel shows when the model could not answer.
+        that the panel shows when the model failed.
         """
         self._failed = ""
         end = time.monotonic() + timeout
@@ -206,10 +206,10 @@ class SegmentWidget(QWidget):
     def _connect(self) -> None:
         work, panel, runner = self.work, self.panel, self.runner
         panel.table.objects.colours = work.colour_of
-        self.session.asked.connect(self._request)
-        self.session.asked.connect(lambda ask: panel.banner.clear_message())
+        self.session.requested.connect(self._request)
+        self.session.requested.connect(lambda request: panel.banner.clear_message())
         self.session.changed.connect(self._rest)
-        runner.answered.connect(self.session.accept)
+        runner.finished.connect(self.session.accept)
         runner.failed.connect(self._on_failed)
         runner.stage.connect(self._on_stage)
         work.changed.connect(self._show_soon)
@@ -242,36 +242,36 @@ class SegmentWidget(QWidget):
         self._ending = Ending(runner, work, self.scheduler)
         self.destroyed.connect(self._ending.end)
 
-    def _request(self, ask: Ask) -> None:
+    def _request(self, request: SegmentRequest) -> None:
         # An object that is kept before its mask has come waits for a result beside the newest one.
-        self.scheduler.request(("submit", ask.id), lambda: self._submit(ask))
+        self.scheduler.request(("submit", request.id), lambda: self._submit(request))
 
-    def _submit(self, ask: Ask) -> Generator[None, None, None]:
+    def _submit(self, request: SegmentRequest) -> Generator[None, None, None]:
         """Have the model begin once the click is drawn: at the same time, both take longer."""
         while self.bridge.display.undrawn:
             yield
         # What was drawn in this turn is painted before the next one.
         yield
-        self.runner.submit(ask)
+        self.runner.submit(request)
 
-    def _on_failed(self, ask_id: int, sentence: str) -> None:
+    def _on_failed(self, request_id: int, sentence: str) -> None:
         self._failed = sentence
-        if ask_id:
-            self.session.fail(ask_id, sentence)
+        if request_id:
+            self.session.fail(request_id, sentence)
         else:
             self._say("error", sentence)
         self._stage = ""
         self._show()
 
-    def _on_stage(self, ask_id: int, word: str) -> None:
-        # One of a question that was dropped may still have been on its way.
-        if self.session.is_wanted(ask_id):
+    def _on_stage(self, request_id: int, word: str) -> None:
+        # One of a request that was dropped may still have been on its way.
+        if self.session.is_wanted(request_id):
             self._stage = word
             self._bar.show(f"Pi-SAM: {STAGES.get(word, WORKING.title)}")
         self.scheduler.request("banner", self._show_mode)
 
     def _rest(self) -> None:
-        """At once, not when the panel is painted: by then there may be another question."""
+        """At once, not when the panel is painted: by then there may be another request."""
         if not self.session.busy:
             self._stage = ""
             self._bar.close()
@@ -327,9 +327,9 @@ class SegmentWidget(QWidget):
 
     def _on_model(self, name: str) -> None:
         if self._fixed_engine is None:
-            self._last_answer = None
+            self._last_result = None
             self.runner.use(engine_for(name))
-            self.session.ask_again()
+            self.session.request_again()
         self._show()
 
     def _say(self, level: str, sentence: str) -> None:
@@ -356,8 +356,8 @@ class SegmentWidget(QWidget):
         self._show_mode()
         self._show_layers()
         self.panel.show_work(self.work)
-        self._last_answer = self.answer or self._last_answer
-        self.panel.status.show_answer(self._last_answer, self.models.model_name)
+        self._last_result = self.result or self._last_result
+        self.panel.status.show_result(self._last_result, self.models.model_name)
 
     def _show_layers(self) -> None:
         images, layers = self.bridge.images(), self.bridge.targets.layers()

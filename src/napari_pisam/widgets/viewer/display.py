@@ -24,9 +24,9 @@ from napari_pisam.widgets.viewer.preview_layers import (
     PREVIEW,
     UNSURE,
     box_vectors,
-    clear_answer,
+    clear_result,
     relief_limits,
-    show_answer,
+    show_result,
 )
 from napari_pisam.widgets.viewer.prompt_layers import (
     CORRECTIONS,
@@ -94,7 +94,7 @@ class Display:
         self.show()
 
     def forget_shown(self) -> None:
-        """Draw the answer anew with the next `show`."""
+        """Draw the result anew with the next `show`."""
         self._shown = ()
 
     def clear_clicks(self) -> None:
@@ -295,15 +295,15 @@ class Display:
 
     def _show_answer(self) -> None:
         active_object, plane = self.session.active_object, self.session.plane
-        answer = active_object.answer if active_object is not None else None
-        shown = (answer, plane.key if plane else None, self.show_unsure)
+        result = active_object.result if active_object is not None else None
+        shown = (result, plane.key if plane else None, self.show_unsure)
         if shown == self._shown or self.image is None:
             return
         same_plane = bool(self._shown) and self._shown[1] == shown[1]
         self._shown = shown
         if plane is None:
             return
-        wanted = {PREVIEW: answer, UNSURE: answer if self.show_unsure else None}
+        wanted = {PREVIEW: result, UNSURE: result if self.show_unsure else None}
         for role, what in wanted.items():
             layer = self.helpers.find(role)
             if layer is None and what is not None:
@@ -312,9 +312,9 @@ class Display:
                 continue
             before = layer.data
             if what is None and same_plane:
-                clear_answer(layer)
+                clear_result(layer)
             else:
-                show_answer(layer, self.image, plane.key.index, what)
+                show_result(layer, self.image, plane.key.index, what)
             if layer.data is not before:
                 self._stale_pictures.add(role)
         self.fit_zoom()
@@ -332,8 +332,8 @@ class Display:
                 fit_points(points, zoom, ratio=self.pixel_ratio)
         active_object = self.session.active_object
         preview, box = self.helpers.find(PREVIEW), self.helpers.find(BOX)
-        if preview is not None and active_object is not None and active_object.answer is not None:
-            limits = relief_limits(zoom, active_object.answer.pixel_size)
+        if preview is not None and active_object is not None and active_object.result is not None:
+            limits = relief_limits(zoom, active_object.result.pixel_size)
             if not np.allclose(preview.contrast_limits, limits):
                 preview.contrast_limits = limits
         if box is not None and len(box.data):

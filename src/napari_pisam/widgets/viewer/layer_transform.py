@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
-    from napari_pisam.session.lattice import Lattice
+    from napari_pisam.predict.lattice import Lattice
     from napari_pisam.session.plane import PlaneIndex
 
 

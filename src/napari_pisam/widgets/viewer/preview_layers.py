@@ -1,4 +1,4 @@
-"""What is drawn of an answer: the mask, where the model is unsure, and a box while it is drawn.
+"""What is drawn of a result: the mask, where the model is unsure, and a box while it is drawn.
 
 The mask is an image of signed distances as large as the model's output, never as the picture.
 Drawn with linear interpolation through a colour map that is clear outside, yellow near zero and
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_pisam.predict.lattice import Lattice
+from napari_pisam.predict.relief import EDGE, REACH, STEP
+from napari_pisam.predict.results import SegmentResult
 from napari_pisam.prompts import Box
-from napari_pisam.session.answer import Answer
-from napari_pisam.session.lattice import Lattice
 from napari_pisam.session.plane import PlaneIndex
-from napari_pisam.session.relief import EDGE, REACH, STEP
 from napari_pisam.widgets.viewer.colours import BORDER, DOUBT, FILL, OUTLINE, rgba
 from napari_pisam.widgets.viewer.identity import ROLE
 from napari_pisam.widgets.viewer.layer_transform import (
@@ -92,16 +92,18 @@ def new_preview_layer(role: str, image: Image) -> Image:
     )
 
 
-def show_answer(layer: Image, image: Image, index: PlaneIndex, answer: Answer | None) -> None:
-    """Show an answer's mask, or its doubt, where it lies; None clears the layer.
+def show_result(
+    layer: Image, image: Image, index: PlaneIndex, result: SegmentResult | None
+) -> None:
+    """Show a result's mask, or its doubt, where it lies; None clears the layer.
 
     The layer's picture in the layer list is not drawn anew: see `Display`.
     """
     data, frame = _nothing(image), same_frame(image)
-    if answer is not None and answer.lattice is not None:
-        pixels, lattice = answer.doubt, answer.lattice
+    if result is not None and result.preview.lattice is not None:
+        pixels, lattice = result.preview.doubt, result.preview.lattice
         if layer.metadata.get(ROLE) == PREVIEW:
-            pixels, lattice = _drawn_part(answer.relief, lattice)
+            pixels, lattice = _drawn_part(result.preview.relief, lattice)
         sizes = iter(pixels.shape)
         data = pixels.reshape([next(sizes) if position is None else 1 for position in index])
         frame = lattice_frame(image, index, lattice)
@@ -131,7 +133,7 @@ def _drawn_part(relief: NDArray[np.uint8], lattice: Lattice) -> tuple[NDArray[np
     return part, replace(lattice, starts=starts, counts=counts)
 
 
-def clear_answer(layer: Image) -> None:
+def clear_result(layer: Image) -> None:
     """Clear a layer where it lies, which costs less than moving it; for the same plane only."""
     if layer.data.any():
         with blocked(layer, "data", "thumbnail"):

@@ -14,11 +14,12 @@ import numpy as np
 from napari_pisam.images.label_arrays import LayeredLabels, is_large
 from napari_pisam.images.source import ImageError
 from napari_pisam.jobs import finish
+from napari_pisam.predict.request import SegmentRequest
 from napari_pisam.prompts import Click
 from napari_pisam.session.label_store import ArrayLabelStore
-from napari_pisam.session.plane import Ask, PlaneIndex
+from napari_pisam.session.plane import PlaneIndex
 from napari_pisam.session.session import Session
-from napari_pisam.widgets.qt.runner import Answers, sentence_of
+from napari_pisam.widgets.qt.runner import SegmentEngine, sentence_of
 from napari_pisam.widgets.viewer.image_plane import ChannelChoice, image_plane, spatial_shape
 from napari_pisam.widgets.viewer.layer_store import NEW_LABELS_DTYPE
 from napari_pisam.widgets.viewer.layer_transform import same_frame
@@ -49,7 +50,7 @@ def segment_points(
     image: Image,
     prompts: Points,
     corrections: Points | None = None,
-    model: str | Answers = DEFAULT_MODEL,
+    model: str | SegmentEngine = DEFAULT_MODEL,
 ) -> Labels:
     """Cut out the objects that points say, exactly as if they were clicked in the panel.
 
@@ -83,7 +84,7 @@ class Batch:
         image: Image,
         prompts: Points,
         corrections: Points | None = None,
-        model: str | Answers = DEFAULT_MODEL,
+        model: str | SegmentEngine = DEFAULT_MODEL,
     ) -> None:
         self._image = unwrapped(image)
         self._wishes = wishes_of(self._image, unwrapped(prompts), unwrapped(corrections))
@@ -96,8 +97,8 @@ class Batch:
         self._numbers = numbers
         self._engine = engine_for(model) if isinstance(model, str) else model
         self._session = Session(self._store)
-        self._asks, self._failures = list[Ask](), list[str]()
-        self._session.asked.connect(self._asks.append)
+        self._open, self._failures = list[SegmentRequest](), list[str]()
+        self._session.requested.connect(self._open.append)
         self._session.message.connect(self._on_message)
         self.left_out: list[str] = []
         self.done = 0
@@ -140,16 +141,16 @@ class Batch:
         session.set_points(wish.points)
         session.set_corrections(wish.corrections)
         session.keep()
-        while self._asks:
-            ask = self._asks.pop(0)
-            if not session.is_wanted(ask.id):
+        while self._open:
+            request = self._open.pop(0)
+            if not session.is_wanted(request.id):
                 continue
             try:
-                answer = finish(self._engine.answer(ask))
+                result = finish(self._engine.steps(request))
             except ValueError as error:
-                session.fail(ask.id, sentence_of(error))
+                session.fail(request.id, sentence_of(error))
             else:
-                session.accept(answer)
+                session.accept(result)
         if self._failures:
             self.left_out.append(f"Group {wish.group!r} is left out: {self._failures[0]}")
             self._failures.clear()

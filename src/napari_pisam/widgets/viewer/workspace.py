@@ -1,6 +1,6 @@
 """Everything of the plugin in one viewer except its window: commands, mouse, keys, journal.
 
-It needs no Qt: with a ViewerModel and somebody who answers `session.asked` it works in a script.
+It needs no Qt: with a ViewerModel and somebody who serves `session.requested` it works in a script.
 """
 
 from __future__ import annotations
@@ -183,8 +183,8 @@ class Workspace:
         """Show the next of the places where a correction helps most."""
         active_object, plane = self.session.active_object, self.session.plane
         places = (
-            active_object.answer.places
-            if active_object is not None and active_object.answer
+            active_object.result.preview.doubtful_places
+            if active_object is not None and active_object.result
             else ()
         )
         if not places or plane is None:
@@ -261,7 +261,7 @@ class Workspace:
         return ImageIdentity(str(path) if path else str(image.name), spatial_shape(image))
 
     def earlier_work(self, identity: ImageIdentity) -> Restored | None:
-        """Objects of that image from a session that ended (any thread may ask)."""
+        """Objects of that image from a session that ended (any thread may request)."""
         return restorable(self.journal.path.parent, identity, but=self.journal.path)
 
     def restore(self, found: Restored) -> None:
@@ -310,11 +310,11 @@ class Workspace:
         """Say what a click would do here."""
         self.cursor.moved()
         active_object = self.session.active_object
-        answer = active_object.answer if active_object is not None else None
-        if click is None or answer is None or self.session.plane is None:
+        result = active_object.result if active_object is not None else None
+        if click is None or result is None or self.session.plane is None:
             self.hovered.emit("")
         elif self.session.plane.holds(click):
-            self.hovered.emit("removes" if answer.covers(click) else "adds")
+            self.hovered.emit("removes" if result.covers(click) else "adds")
 
     def _note_image(self) -> None:
         """An object may be written after its image has gone, and goes into the journal with it."""

@@ -1,4 +1,4 @@
-"""An answer and its pictures lie where the model's pixels do, inside the image."""
+"""A result and its pictures lie where the model's pixels do, inside the image."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
 from napari_pisam.images.intensity import IntensityWindow
-from napari_pisam.predict.results import MaskResult
+from napari_pisam.predict.lattice import Lattice
+from napari_pisam.predict.relief import EDGE, doubtful_places
+from napari_pisam.predict.results import SegmentResult
 from napari_pisam.prompts import Click, Prompt
-from napari_pisam.session.answer import Answer
-from napari_pisam.session.lattice import Lattice
-from napari_pisam.session.relief import EDGE, doubtful_places
 
 HEIGHT, WIDTH, SIDE = 100, 130, 32
 
 
-def answer_in(window: Window, logits: NDArray[np.float32]) -> Answer:
-    result = MaskResult(
+def answer_in(window: Window, logits: NDArray[np.float32]) -> SegmentResult:
+    return SegmentResult(
         request_id=0,
         window=window,
         logits=logits,
@@ -32,7 +31,6 @@ def answer_in(window: Window, logits: NDArray[np.float32]) -> Answer:
         model="none",
         device="cpu",
     )
-    return Answer.of(result, ask_id=1, object_size=None)
 
 
 windows = st.builds(
@@ -53,11 +51,11 @@ def test_a_click_is_on_the_mask_when_the_pixel_nearest_to_it_is(
     window: Window, place: tuple[int, int], off: tuple[float, float]
 ) -> None:
     rng = np.random.default_rng(window.height)
-    answer = answer_in(window, rng.normal(0, 2, (SIDE, SIDE)).astype(np.float32))
-    full = answer.mask.in_image(HEIGHT, WIDTH)
+    result = answer_in(window, rng.normal(0, 2, (SIDE, SIDE)).astype(np.float32))
+    full = result.mask
     inside = 0 <= place[0] < HEIGHT and 0 <= place[1] < WIDTH
     covered = inside and bool(full[place])
-    assert answer.covers(Click(place[0] + off[0], place[1] + off[1])) == covered
+    assert result.covers(Click(place[0] + off[0], place[1] + off[1])) == covered
 
 
 @settings(deadline=None)
@@ -69,17 +67,17 @@ def test_doubt_beside_the_image_leads_nobody_there(window: Window) -> None:
     inside = ((rows >= 0) & (rows < HEIGHT))[:, None] & ((columns >= 0) & (columns < WIDTH))
     logits = np.where(inside, 0.8, 0.0).astype(np.float32)
     assume(inside.sum() > 40)
-    answer = answer_in(window, logits)
+    result = answer_in(window, logits)
     image = Window(0, 0, HEIGHT, WIDTH)
-    assert answer.places
-    assert all(image.contains(place) for place in answer.places)
+    assert result.preview.doubtful_places
+    assert all(image.contains(place) for place in result.preview.doubtful_places)
 
 
 def test_the_edge_of_the_image_is_an_edge_of_the_mask_that_reaches_it() -> None:
-    answer = answer_in(Window(-32, 20, 64, 64), np.full((SIDE, SIDE), 9, np.float32))
-    assert answer.mask.y == 0
-    assert answer.mask.mask.shape == (32, 64)
-    middle = answer.relief[:, answer.relief.shape[1] // 2].astype(int)
+    result = answer_in(Window(-32, 20, 64, 64), np.full((SIDE, SIDE), 9, np.float32))
+    assert result.placed.y == 0
+    assert result.placed.mask.shape == (32, 64)
+    middle = result.preview.relief[:, result.preview.relief.shape[1] // 2].astype(int)
     assert (middle > EDGE).all()
     assert middle[0] < EDGE + 8 < middle[5]
 

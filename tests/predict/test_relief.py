@@ -7,7 +7,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 
 from napari_pisam.geometry import Window
-from napari_pisam.session.relief import EDGE, REACH, STEP, doubt_of, doubtful_places, relief_of
+from napari_pisam.predict.relief import EDGE, REACH, STEP, doubt_of, doubtful_places, relief_of
 
 masks = arrays.arrays(np.bool_, st.tuples(st.integers(1, 40), st.integers(1, 40)))
 
