@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from napari_pisam.cli import findings
+from napari_pisam.cli import checks
 from napari_pisam.cli.installing import how_to_install
 from napari_pisam.zoo import store
 from tests.cli.toy import run
@@ -86,21 +86,21 @@ def test_without_qt_and_training_the_extras_are_named_and_nothing_essential_is_m
 
 
 def test_a_folder_that_cannot_be_written_is_a_note(tmp_path: Path) -> None:
-    assert findings.cache_folder(tmp_path).mark == "ok"
-    assert findings.cache_folder(tmp_path / "to" / "be").mark == "ok"
-    found = findings.cache_folder(Path("/proc/1"))
+    assert checks.cache_folder(tmp_path).mark == "ok"
+    assert checks.cache_folder(tmp_path / "to" / "be").mark == "ok"
+    found = checks.cache_folder(Path("/proc/1"))
     assert found.mark == "note"
     assert "PISAM_CACHE" in found.words
 
 
 def test_one_thread_of_many_cores_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert findings.threads(1, 4) == findings.Finding(
+    assert checks.threads(1, 4) == checks.Check(
         "note", "threads", "torch uses 1 of 4 cores (OMP_NUM_THREADS is 1)"
     )
     monkeypatch.delenv("OMP_NUM_THREADS")
-    assert findings.threads(4, 4).mark == "ok"
-    assert findings.threads(1, 1).mark == "ok"
+    assert checks.threads(4, 4).mark == "ok"
+    assert checks.threads(1, 1).mark == "ok"
 
 
 def test_a_torch_that_does_not_load_is_named(

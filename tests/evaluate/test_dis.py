@@ -15,8 +15,8 @@ from napari_pisam.evaluate.dis import (
     evaluate_dis,
     published_figures,
     read_pair,
-    squeezed_answer,
     squeezed_box,
+    squeezed_probabilities,
 )
 from napari_pisam.jobs import Progress, finish
 from napari_pisam.model.config import config_of
@@ -90,7 +90,7 @@ def test_the_box_is_squeezed_with_the_image() -> None:
 
 def test_the_mask_has_the_size_of_the_image(toy: Predictor) -> None:
     rgb8 = np.random.default_rng(0).integers(0, 255, (40, 70, 3), np.uint8)
-    answer = squeezed_answer(toy, rgb8, disc(40, 70, 12))
+    answer = squeezed_probabilities(toy, rgb8, disc(40, 70, 12))
     assert answer.shape == (40, 70)
     assert answer.dtype == np.uint8
     assert len(np.unique(answer)) > 2

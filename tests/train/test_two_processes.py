@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from napari_pisam.train.loop import STATE
-from tests.train import witness
+from tests.train import rank_recorder
 from tests.train.test_loop import assert_equal, state_in
 
 pytestmark = pytest.mark.skipif(
@@ -89,7 +89,7 @@ def test_two_processes_train_one_model_and_resume_after_ctrl_c_as_an_unbroken_ru
     assert 0 < state_in(broken)["done"] < STEPS
 
     both = (*words, broken, "--resume", "then", *words, whole)
-    out, err = finish(start(witness.__file__, tmp_path, *both), 0)
+    out, err = finish(start(rank_recorder.__file__, tmp_path, *both), 0)
     assert out.count("state written") == 2
     assert "Initializing distributed" not in err
     first, second = (torch.load(tmp_path / f"rank{i}.pt", weights_only=True) for i in range(2))

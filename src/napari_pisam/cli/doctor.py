@@ -15,15 +15,15 @@ def doctor() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from napari_pisam.cli.findings import all_findings
+    from napari_pisam.cli.checks import all_checks
 
     colours = {"ok": "green", "note": "yellow", "MISSING": "bold red"}
     table = Table.grid(padding=(0, 2))
     missing = 0
-    for finding in all_findings():
-        missing += finding.mark == "MISSING"
-        mark = Text(finding.mark, style=colours[finding.mark])
-        table.add_row(mark, Text(finding.what), Text(finding.words, overflow="fold"))
+    for check in all_checks():
+        missing += check.mark == "MISSING"
+        mark = Text(check.mark, style=colours[check.mark])
+        table.add_row(mark, Text(check.what), Text(check.words, overflow="fold"))
     say(table)
     if missing:
         say(f"{missing} essential thing{'s are' if missing > 1 else ' is'} missing.", style="red")

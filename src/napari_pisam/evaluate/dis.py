@@ -1,7 +1,7 @@
-"""The six measures of dichotomous image segmentation, beside the published ones.
+"""The six measures of dichotomous image segmentation, beside published figures.
 
 As published: every image is squeezed to the model's square, the object's box is the prompt, the
-answer is stretched back to the image's size and compared there with the whole mask.
+logits are resized to the image's size and compared there with the whole mask.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from napari_pisam.predict.predictor import Predictor, load_predictor
 from napari_pisam.prompts import Box, Prompt
 
 PLAIN_RGB = IntensityWindow((0.0,) * 3, (255.0,) * 3)
-"""8-bit pictures go to the model as they are, as published."""
+"""8-bit images go to the model unscaled, as published."""
 PUBLISHED_FIGURES = "dis5k_published.csv"
 
 
@@ -64,7 +64,7 @@ class DisFigures:
 
 @dataclass(frozen=True, slots=True)
 class DisReport:
-    """What `evaluate_dis` returns. left_out: pictures whose mask shows no object."""
+    """What `evaluate_dis` returns. left_out: images whose mask shows no object."""
 
     model: str
     sources: tuple[DisFigures, ...]
@@ -97,7 +97,7 @@ def _row(f: DisFigures, method: str, images: str) -> list[str]:
 
 
 def published_figures() -> dict[str, dict[str, DisFigures]]:
-    """The published table: dataset -> method -> figures (images is 0: not told)."""
+    """The published table: dataset -> method -> figures (images is 0: not published)."""
     text = resources.files("napari_pisam.evaluate").joinpath(PUBLISHED_FIGURES).read_text("utf-8")
     values: dict[str, dict[str, dict[str, float]]] = {}
     for row in csv.DictReader(io.StringIO(text)):
@@ -111,7 +111,7 @@ def published_figures() -> dict[str, dict[str, DisFigures]]:
 
 
 class DisMeasures:
-    """Gathers the six measures over images. Raises LabelledDataError without PySODMetrics."""
+    """Accumulates the six measures over images. Raises LabelledDataError without PySODMetrics."""
 
     def __init__(self) -> None:
         try:
@@ -155,7 +155,7 @@ def evaluate_dis(
     per_source: int | None = None,
     only: Sequence[str] = (),
 ) -> Generator[Progress, None, DisReport]:
-    """Measure a model on datasets of pictures with one mask each.
+    """Measure a model on datasets of images with one mask each.
 
     sources: a TOML file, or "published" for the data sets that Pi-SAM was published with. only:
     names of sources; empty for those that no training reads and that are under data_root.
@@ -179,7 +179,7 @@ def evaluate_dis(
             done += 1
             rgb8, truth = read_pair(pair)
             if truth.any():
-                measures.add(squeezed_answer(predictor, rgb8, truth), truth)
+                measures.add(squeezed_probabilities(predictor, rgb8, truth), truth)
             else:
                 left_out.append(f"{name} {image_name(pair)}")
         if measures.images:
@@ -189,7 +189,7 @@ def evaluate_dis(
 
 
 def read_pair(pair: LabelledImage) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """A picture, uint8 (H, W, 3), and its whole mask, bool (H, W).
+    """An image, uint8 (H, W, 3), and its whole mask, bool (H, W).
 
     8-bit values are kept; others go through the image's percentiles. Raises LabelledDataError
     when the two differ in size.
@@ -209,10 +209,10 @@ def read_pair(pair: LabelledImage) -> tuple[NDArray[np.uint8], NDArray[np.bool_]
     return rgb8, mask
 
 
-def squeezed_answer(
+def squeezed_probabilities(
     predictor: Predictor, rgb8: NDArray[np.uint8], truth: NDArray[np.bool_]
 ) -> NDArray[np.uint8]:
-    """Probabilities times 255 at the picture's size, from the box of the mask: uint8 (H, W).
+    """Probabilities times 255 at the image's size, from the box of the mask: uint8 (H, W).
 
     rgb8: uint8 (H, W, 3). truth: bool (H, W), not empty.
     """
@@ -226,7 +226,7 @@ def squeezed_answer(
 
 
 def squeezed_box(truth: NDArray[np.bool_], side: int) -> Box:
-    """The tight box of a mask in a side x side picture made of the mask's image."""
+    """The tight box of a mask in the mask's image squeezed to side x side."""
     rows, cols = np.flatnonzero(truth.any(1)), np.flatnonzero(truth.any(0))
     fy, fx = side / truth.shape[0], side / truth.shape[1]
     y0, y1 = (rescaled(edge, fy) for edge in (float(rows[0]) - 0.5, float(rows[-1]) + 0.5))

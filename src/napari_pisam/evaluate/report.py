@@ -19,7 +19,7 @@ from napari_pisam.metrics import noc
 class SourceFigures:
     """Means over the objects of one source, or over sources; see ObjectScores.
 
-    training: False for a source that is only measured and stands in no mean. noc: mean number of
+    training: False for a source that is only measured and is part of no mean. noc: mean number of
     clicks until the protocol's target. window_ratio: geometric mean; window_off: the share of
     objects whose window was less than half or more than twice as large as it should be.
     """
@@ -71,15 +71,15 @@ class ClickReport:
 
     def table(self) -> str:
         """The figures as Markdown: sources, their mean, then the sources that are only measured."""
-        told = any(s.sized_click is not None for s in self.sources)
+        sized = any(s.sized_click is not None for s in self.sources)
         header = ["source", "images", "n", "click"]
         header += [f"+{i + 1}" for i in range(self.protocol.corrections)]
         header += [f"NoC{100 * self.protocol.target:.0f}"]
-        header += ["sized"] if told else []
+        header += ["sized"] if sized else []
         header += ["box", "low", "boundary", "low", "window", "off"]
-        rows = [_row(s, told=told) for s in self.sources if s.training]
-        rows += [_row(self.mean, told=told)] if self.mean is not None else []
-        rows += [_row(s, told=told) for s in self.sources if not s.training]
+        rows = [_row(s, sized=sized) for s in self.sources if s.training]
+        rows += [_row(self.mean, sized=sized)] if self.mean is not None else []
+        rows += [_row(s, sized=sized) for s in self.sources if not s.training]
         parts = [markdown_table(header, rows), self._legend()]
         if self.left_out:
             parts.append(f"No validation object in: {', '.join(self.left_out)}.")
@@ -101,8 +101,8 @@ class ClickReport:
         )
 
 
-def _row(s: SourceFigures, *, told: bool) -> list[str]:
-    sized = [figure(s.sized_click)] if told else []
+def _row(s: SourceFigures, *, sized: bool) -> list[str]:
+    given = [figure(s.sized_click)] if sized else []
     values = [s.click, *s.corrected]
     return [
         s.name if s.training else f"{s.name} (only measured)",
@@ -110,7 +110,7 @@ def _row(s: SourceFigures, *, told: bool) -> list[str]:
         str(s.objects),
         *[figure(v) for v in values],
         figure(s.noc, 2),
-        *sized,
+        *given,
         *[figure(v) for v in (s.box, s.box_low, s.boundary, s.boundary_low)],
         figure(s.window_ratio, 2),
         figure(s.window_off, 2),

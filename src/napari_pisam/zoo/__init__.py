@@ -1,6 +1,6 @@
-"""The named models: where their weights are, what they may be used for, how they come here.
+"""The named models: where their weights are, their licences, and their downloads.
 
-Downloads are checked, go on after a break, and can be taken from a mirror. Nothing is downloaded
+Downloads are verified by checksums, are resumed, and can come from a mirror. Nothing is downloaded
 unless ``download`` or ``fetch`` is called.
 """
 

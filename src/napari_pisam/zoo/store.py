@@ -1,4 +1,4 @@
-"""Where model files lie on this machine, and how they come here."""
+"""Where model files are kept on this machine, and their downloads."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def weights_dir() -> Path:
 
 
 def local_path(entry: ZooEntry) -> Path:
-    """Where the file of an entry lies, or will lie once it is downloaded."""
+    """The path of an entry's file, which need not be downloaded yet."""
     return (weights_dir() if entry.embedded else cache_dir()) / entry.filename
 
 
@@ -96,11 +96,11 @@ def download(
     cancelled: Callable[[], bool] | None = None,
     patience: Patience | None = None,
 ) -> Generator[Progress, None, Path]:
-    """Bring a model here, yielding the progress several times a second; return its path.
+    """Download a model, yielding the progress several times a second; return its path.
 
-    A broken download is taken up where it stopped, in this call and in the next one: what came
-    lies in a ``.part`` file. Stop it by closing the generator, or with ``cancelled``, asked at
-    each step (a server that stalls delays that by ``patience.read``). Raises DownloadError.
+    An interrupted download is resumed where it stopped, in this call and in the next one: the
+    bytes received are in a ``.part`` file. Stop it by closing the generator, or with ``cancelled``,
+    called at each step (a stalled server delays that by ``patience.read``). Raises DownloadError.
     """
     entry = find(model) if isinstance(model, str) else model
     target = local_path(entry)

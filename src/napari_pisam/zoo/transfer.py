@@ -1,4 +1,4 @@
-"""One file over HTTP into a ``.part`` file, taken up where it stopped."""
+"""One file over HTTP into a ``.part`` file, resumed where it stopped."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _CHUNK = 1 << 16
 # Room left on the disk beside the download itself, bytes.
 _SPARE = 16 << 20
 # Seconds between two reports of progress.
-_BEAT = 0.1
+_REPORT_INTERVAL = 0.1
 _WAYS_OUT = "try again later, set PISAM_MIRROR, or see the offline recipe in the documentation"
 
 
 class DownloadError(OSError):
-    """A download did not end well; the message is one sentence for the user."""
+    """A download failed; the message is one sentence for the user."""
 
 
-class _Interrupted(Exception):  # noqa: N818 - it is no error before the patience is used up
-    """The server stalled, broke off or was busy: worth another try."""
+class _Interrupted(Exception):  # noqa: N818 - it is no error before all attempts are used up
+    """The server stalled, broke off or was busy: another attempt may succeed."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _save(
             done += len(chunk)
             if total is not None and done > total:
                 break
-            if time.monotonic() - reported >= _BEAT:
+            if time.monotonic() - reported >= _REPORT_INTERVAL:
                 yield Progress(done, total)
                 reported = time.monotonic()
     if total is not None and done < total:

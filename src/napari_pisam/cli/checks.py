@@ -1,4 +1,4 @@
-"""What `pisam doctor` looks at. Nothing of napari or Qt is imported, only looked for."""
+"""The checks of `pisam doctor`. napari and Qt are not imported, only looked for."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _USEFUL_SPACE = 400_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report. MISSING means that the main job does not work without it."""
+class Check:
+    """The result of one check, a line of the report; MISSING: nothing works without it."""
 
     mark: Mark
     what: str
     words: str
 
 
-def all_findings() -> Iterator[Finding]:
-    """Every line of the report, from the ground up."""
+def all_checks() -> Iterator[Check]:
+    """Every line of the report, in its order."""
     yield _python()
     yield from packages()
     yield from _torch()
@@ -45,30 +45,30 @@ def all_findings() -> Iterator[Finding]:
     yield from _downloads()
 
 
-def _python() -> Finding:
+def _python() -> Check:
     words = f"{platform.python_version()} on {platform.platform(terse=True)}"
     if sys.version_info < _OLDEST_PYTHON:
         oldest = ".".join(map(str, _OLDEST_PYTHON))
-        return Finding("MISSING", "Python", f"{words}; Python {oldest} or newer is needed")
-    return Finding("ok", "Python", words)
+        return Check("MISSING", "Python", f"{words}; Python {oldest} or newer is needed")
+    return Check("ok", "Python", words)
 
 
-def packages() -> Iterator[Finding]:
+def packages() -> Iterator[Check]:
     """This package and each one that it requires without an extra: its version, or its absence."""
     version = _version(DISTRIBUTION)
     if version is None:
         words = f"not installed as a package: pip install {DISTRIBUTION}"
-        yield Finding("MISSING", DISTRIBUTION, words)
+        yield Check("MISSING", DISTRIBUTION, words)
         return
-    yield Finding("ok", DISTRIBUTION, version)
+    yield Check("ok", DISTRIBUTION, version)
     required = importlib.metadata.requires(DISTRIBUTION) or []
     names = dict.fromkeys(_name(line) for line in required if "extra ==" not in line)
     found = {name: _version(name) for name in names}
     there = ", ".join(f"{name} {found[name]}" for name in names if found[name])
-    yield Finding("ok", "packages", there or "none")
+    yield Check("ok", "packages", there or "none")
     for name in names:
         if found[name] is None:
-            yield Finding("MISSING", name, f"not installed: pip install {name}")
+            yield Check("MISSING", name, f"not installed: pip install {name}")
 
 
 def _name(requirement: str) -> str:
@@ -83,19 +83,19 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _torch() -> Iterator[Finding]:
+def _torch() -> Iterator[Check]:
     try:
         import torch
     except (ImportError, OSError) as error:
         reason = " ".join(str(error).split())
-        yield Finding("MISSING", "torch", f"cannot be imported: {reason}")
+        yield Check("MISSING", "torch", f"cannot be imported: {reason}")
         return
     from napari_pisam.model.policy import choose_device, choose_dtype
 
     device = choose_device("auto")
     dtype = str(choose_dtype("auto", device)).removeprefix("torch.")
-    yield Finding("ok", "device", _device_in_words(device.type))
-    yield Finding("ok", "number format", f"{dtype}, because {_reason(device.type, dtype)}")
+    yield Check("ok", "device", _device_in_words(device.type))
+    yield Check("ok", "number format", f"{dtype}, because {_reason(device.type, dtype)}")
     yield threads(torch.get_num_threads(), os.cpu_count() or 1)
 
 
@@ -121,16 +121,16 @@ def _reason(device: str, dtype: str) -> str:
     return "it is exact, and nothing shorter is known to be quicker there"
 
 
-def threads(used: int, cores: int) -> Finding:
+def threads(used: int, cores: int) -> Check:
     """How many threads torch takes; a note where it is one although there are more cores."""
     words = f"torch uses {used} of {cores} cores"
     limit = os.environ.get("OMP_NUM_THREADS")
     if limit:
         words += f" (OMP_NUM_THREADS is {limit})"
-    return Finding("note" if used == 1 < cores else "ok", "threads", words)
+    return Check("note" if used == 1 < cores else "ok", "threads", words)
 
 
-def embedded_model() -> Iterator[Finding]:
+def embedded_model() -> Iterator[Check]:
     """Whether the model that comes with the package is there and readable, and which others are."""
     from napari_pisam import zoo
 
@@ -141,57 +141,57 @@ def embedded_model() -> Iterator[Finding]:
         path = zoo.resolve(entry.name)
         read_state(path)
     except (ImportError, OSError, ValueError) as error:
-        yield Finding("MISSING", "model", " ".join(str(error).split()))
+        yield Check("MISSING", "model", " ".join(str(error).split()))
     else:
         size = path.stat().st_size / 1e6
-        yield Finding("ok", "model", f"{entry.name}, {size:.1f} MB, part of the package")
+        yield Check("ok", "model", f"{entry.name}, {size:.1f} MB, part of the package")
     others = [e.name for e in zoo.ZOO.values() if not e.embedded and zoo.is_at_hand(e)]
     if others:
-        yield Finding("ok", "more models", ", ".join(others))
+        yield Check("ok", "more models", ", ".join(others))
 
 
-def viewer() -> Iterator[Finding]:
+def viewer() -> Iterator[Check]:
     """Whether napari can open a window: its version, a Qt binding, a screen."""
     version = _version("napari")
     if version is None:
-        yield Finding("note", "napari", "not installed; the shell and Python work without it")
+        yield Check("note", "napari", "not installed; the shell and Python work without it")
         return
-    yield Finding("ok", "napari", version)
+    yield Check("ok", "napari", version)
     bindings = [name for name in _QT_BINDINGS if importlib.util.find_spec(name) is not None]
     if bindings:
-        yield Finding("ok", "Qt", ", ".join(f"{b} {_version(b) or ''}".strip() for b in bindings))
+        yield Check("ok", "Qt", ", ".join(f"{b} {_version(b) or ''}".strip() for b in bindings))
     else:
         words = f"no Qt binding, so no viewer: {how_to_install('qt')}"
-        yield Finding("note", "Qt", words)
+        yield Check("note", "Qt", words)
     screens = (os.environ.get("DISPLAY"), os.environ.get("WAYLAND_DISPLAY"))
     if sys.platform == "linux" and not any(screens):
-        yield Finding("note", "screen", "none (DISPLAY is not set), so no viewer from this shell")
+        yield Check("note", "screen", "none (DISPLAY is not set), so no viewer from this shell")
 
 
-def _training() -> Finding:
+def _training() -> Check:
     needed = {"lightning_fabric": "lightning-fabric", "tensorboard": "tensorboard"}
     lacking = [name for module, name in needed.items() if importlib.util.find_spec(module) is None]
     if lacking:
         words = f"{', '.join(lacking)} not installed: {how_to_install('train')}"
-        return Finding("note", "training", words)
-    return Finding("ok", "training", f"lightning-fabric {_version('lightning-fabric') or ''}")
+        return Check("note", "training", words)
+    return Check("ok", "training", f"lightning-fabric {_version('lightning-fabric') or ''}")
 
 
-def _downloads() -> Iterator[Finding]:
+def _downloads() -> Iterator[Check]:
     try:
         from napari_pisam import zoo
 
         folder = zoo.cache_dir()
     except ImportError as error:
-        yield Finding("MISSING", "downloads", " ".join(str(error).split()))
+        yield Check("MISSING", "downloads", " ".join(str(error).split()))
         return
     yield cache_folder(folder)
     free = shutil.disk_usage(_nearest(folder)).free
     mark: Mark = "ok" if free > _USEFUL_SPACE else "note"
-    yield Finding(mark, "free disk", f"{free / 1e9:.1f} GB where models are kept")
+    yield Check(mark, "free disk", f"{free / 1e9:.1f} GB where models are kept")
 
 
-def cache_folder(folder: Path) -> Finding:
+def cache_folder(folder: Path) -> Check:
     """Whether downloaded models can be written where they are kept."""
     nearest = _nearest(folder)
     try:
@@ -199,9 +199,9 @@ def cache_folder(folder: Path) -> Finding:
             pass
     except OSError as error:
         words = f"{folder} cannot be written ({error.strerror}): set PISAM_CACHE to another folder"
-        return Finding("note", "models folder", words)
+        return Check("note", "models folder", words)
     made = "" if nearest == folder else " (made at the first download)"
-    return Finding("ok", "models folder", f"{folder}{made}")
+    return Check("ok", "models folder", f"{folder}{made}")
 
 
 def _nearest(folder: Path) -> Path:

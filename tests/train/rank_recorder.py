@@ -1,4 +1,4 @@
-"""`pisam train` in one of several processes, which tells at the end what it had in hand.
+"""`pisam train` in one of several processes, which writes its model and losses to a file.
 
 Arguments: a folder for rankN.pt, then those of the command; after "then" those of the next one. Any
 process but the first fails when it writes.
@@ -23,13 +23,13 @@ def _refuse(*_: object, **__: object) -> NoReturn:
     raise AssertionError("a process that is not the first one wrote")
 
 
-def testify(folder: Path, commands: list[list[str]]) -> int:
+def run_and_record(folder: Path, commands: list[list[str]]) -> int:
     """Run the commands; write the last model, its losses and the number of its processes."""
     trainers: list[Trainer] = []
     losses: list[dict[str, float]] = []
     make, step = Trainer.__init__, Trainer._one_step
 
-    def noted(self: Trainer, *positional: Any, **named: Any) -> None:
+    def recorded_init(self: Trainer, *positional: Any, **named: Any) -> None:
         make(self, *positional, **named)
         trainers.append(self)
         losses.clear()
@@ -37,22 +37,22 @@ def testify(folder: Path, commands: list[list[str]]) -> int:
             for name in WRITERS:
                 setattr(loop, name, _refuse)
 
-    def watched(self: Trainer, batch: Any) -> dict[str, float]:
+    def recorded_step(self: Trainer, batch: Any) -> dict[str, float]:
         found = step(self, batch)
         # a copy: the loop adds what validation finds
         losses.append(dict(found))
         return found
 
-    Trainer.__init__ = noted  # type: ignore[method-assign]
-    Trainer._one_step = watched  # type: ignore[method-assign]
+    Trainer.__init__ = recorded_init  # type: ignore[method-assign]
+    Trainer._one_step = recorded_step  # type: ignore[method-assign]
     code = max([main(words) for words in commands])
     fabric = trainers[-1].fabric
-    said = {
+    record = {
         "processes": fabric.world_size,
         "model": trainers[-1].model.state_dict(),
         "losses": losses,
     }
-    torch.save(said, folder / f"rank{fabric.global_rank}.pt")
+    torch.save(record, folder / f"rank{fabric.global_rank}.pt")
     return code
 
 
@@ -67,4 +67,4 @@ def _commands(words: list[str]) -> list[list[str]]:
 
 
 if __name__ == "__main__":
-    sys.exit(testify(Path(sys.argv[1]), _commands(sys.argv[2:])))
+    sys.exit(run_and_record(Path(sys.argv[1]), _commands(sys.argv[2:])))
