@@ -1,20 +1,23 @@
 """The figures of the house: how long things are, and who imports whom, read from the sources.
 
-`python -m tests.house` prints them; `tests/test_architecture.py` holds the limits and compares the
-figures with docs/architecture.md. Nothing of the package is imported here.
+`python -m tests.house` prints them, `--write` puts them into docs/architecture.md;
+`tests/test_architecture.py` holds the limits and compares the figures with that page. Nothing of
+the package is imported here.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "src"
+PAGE = ROOT / "docs" / "architecture.md"
 
 LINES_OF_A_FILE = 400
 LINES_OF_A_CLASS = 250
@@ -327,11 +330,25 @@ def figures(modules: Mapping[str, Module]) -> dict[str, int]:
     }
 
 
-def main() -> None:
-    """Print the figures as a table of Markdown, then what is over a limit."""
+def figures_table(modules: Mapping[str, Module]) -> str:
+    """The figures as a table of Markdown, as it stands in docs/architecture.md."""
+    rows = [f"| {name} | {number} |" for name, number in figures(modules).items()]
+    return "\n".join(["| figure | now |", "| --- | ---: |", *rows])
+
+
+def write_figures(modules: Mapping[str, Module], page: Path = PAGE) -> None:
+    """Put the figures into the page, in the place of the table that is there."""
+    text = page.read_text(encoding="utf-8")
+    table = re.compile(r"\| figure \| now \|\n(?:\|.*\n)*")
+    page.write_text(table.sub(lambda _: figures_table(modules) + "\n", text), encoding="utf-8")
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    """Print the figures, then what is over a limit; with --write, put the figures into the page."""
     modules = read_modules()
-    lines = ["| figure | now |", "| --- | --- |"]
-    lines += [f"| {name} | {number} |" for name, number in figures(modules).items()]
+    if "--write" in arguments:
+        write_figures(modules)
+    lines = [figures_table(modules)]
     over = {
         "files": long_files(modules),
         "classes": long_classes(modules),
@@ -348,4 +365,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -131,8 +132,7 @@ def test_a_room_loads_nothing_that_is_forbidden_to_it(room: str) -> None:
 
 def table_of_imports() -> dict[str, set[str]]:
     """Who may import whom, as docs/architecture.md says."""
-    page = Path(__file__).parents[1] / "docs" / "architecture.md"
-    rows = [line.split("|")[1:-1] for line in page.read_text("utf-8").splitlines()]
+    rows = [line.split("|")[1:-1] for line in house.PAGE.read_text("utf-8").splitlines()]
     floors = [row for row in rows if len(row) == 4 and row[0].strip().isdecimal()]
     allowed = {}
     for _, rooms, named, _ in floors:
@@ -141,6 +141,19 @@ def table_of_imports() -> dict[str, set[str]]:
         for room in re.findall(r"`([a-z]+)`", rooms):
             allowed[room] = set(everything) if "everything" in words else words & FORBIDDEN.keys()
     return allowed
+
+
+def test_the_floors_of_the_page_are_those_of_the_contract() -> None:
+    settings = tomllib.loads((house.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["id"] == "layers")
+    of_contract = {
+        room: number
+        for number, floor in enumerate(reversed(layers), 1)
+        for room in floor.split(" | ")
+    }
+    rows = re.findall(r"^\| (\d) \| `([a-z]+)` \|", house.PAGE.read_text(encoding="utf-8"), re.M)
+    assert {room: int(number) for number, room in rows} == of_contract
 
 
 def rooms_imported_by(room: str) -> set[str]:

@@ -24,7 +24,7 @@ from napari_pisam.model.pisam import PiSam
 from napari_pisam.predict.predictor import Predictor
 from napari_pisam.prompts import Box, Click, Prompt
 from napari_pisam.simulate import next_correction
-from tests.evaluate.seer import Labels, Seer, seer, squares
+from tests.evaluate.truth_predictor import Labels, TruthPredictor, squares, truth_predictor
 
 SIDE = 30
 
@@ -54,14 +54,14 @@ def overlap(shift: int, side: int = SIDE) -> float:
 
 
 def test_the_truth_scores_one() -> None:
-    found = scores(seer(), protocol=ClickProtocol(tell_size=True))
+    found = scores(truth_predictor(), protocol=ClickProtocol(tell_size=True))
     assert (found.click, found.box, found.boundary, found.sized_click) == (1, 1, 1, 1)
     assert found.corrected == (1, 1, 1)
     assert (found.area, found.span) == (SIDE * SIDE, SIDE)
 
 
 def test_a_shifted_truth_scores_what_its_overlap_is() -> None:
-    found = scores(seer(3))
+    found = scores(truth_predictor(3))
     assert found.click == pytest.approx(overlap(3))
     assert found.box == pytest.approx(overlap(3))
     assert found.box_low == pytest.approx(overlap(4))
@@ -71,25 +71,25 @@ def test_a_shifted_truth_scores_what_its_overlap_is() -> None:
 
 
 def test_each_correction_goes_on_from_the_answer_before() -> None:
-    found = scores(seer(3))
+    found = scores(truth_predictor(3))
     assert found.corrected == pytest.approx((overlap(2), overlap(1), 1))
 
 
 def test_without_an_error_left_there_is_no_correction() -> None:
-    found = scores(seer(1), protocol=ClickProtocol(corrections=5))
+    found = scores(truth_predictor(1), protocol=ClickProtocol(corrections=5))
     assert found.corrected == (1, 1, 1, 1, 1)
 
 
 def test_no_boundary_figure_where_edges_are_loose() -> None:
-    found = scores(seer(2), boundary=False)
+    found = scores(truth_predictor(2), boundary=False)
     assert found.boundary is None
     assert found.boundary_low is None
 
 
 def test_the_window_is_judged_by_the_size_that_the_look_is_to_find() -> None:
     small = squares([8])
-    assert scores(seer(), labels=small).window_ratio == pytest.approx(1, abs=0.1)
-    careless = Seer()
+    assert scores(truth_predictor(), labels=small).window_ratio == pytest.approx(1, abs=0.1)
+    careless = TruthPredictor()
     careless.search_policy = careless.search_policy.__class__(least=0, most=1)
     # It stays at its first window of 64 pixels, where 8 call for about 24.
     found = scores(careless, labels=small)  # type: ignore[arg-type]
@@ -97,7 +97,7 @@ def test_the_window_is_judged_by_the_size_that_the_look_is_to_find() -> None:
 
 
 def test_a_window_is_encoded_once() -> None:
-    one = Seer(3)
+    one = TruthPredictor(3)
     scores(one)  # type: ignore[arg-type]
     assert len(one.encoded) == len(set(one.encoded))
 
@@ -147,7 +147,7 @@ def test_a_box_goes_through_the_outermost_pixels() -> None:
 
 def test_a_correction_outside_the_window_is_asked_anew() -> None:
     labels = squares([SIDE])
-    narrow = Seer(3)
+    narrow = TruthPredictor(3)
     narrow.search_policy = narrow.search_policy.__class__(aim=2.0, least=0, most=4.0)
     narrow.first_window = lambda prompt: Window(34, 34, 4, 4)  # type: ignore[method-assign]
     found = scores(narrow, labels=labels)  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ from napari_pisam.model.config import config_of
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.predict.predictor import Predictor
 from napari_pisam.prompts import Box
-from tests.evaluate.seer import write_source
+from tests.evaluate.truth_predictor import write_source
 
 
 def disc(height: int, width: int, radius: float) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:

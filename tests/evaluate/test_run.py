@@ -14,7 +14,7 @@ from napari_pisam.evaluate.report import ClickReport
 from napari_pisam.evaluate.run import evaluate, measure
 from napari_pisam.evaluate.subset import choose, image_name
 from napari_pisam.jobs import Progress, finish
-from tests.evaluate.seer import Seer, seer, squares, write_source
+from tests.evaluate.truth_predictor import TruthPredictor, squares, truth_predictor, write_source
 
 SIDE = 30
 
@@ -42,7 +42,7 @@ def listed(tmp_path: Path) -> Path:
 
 
 def test_the_mean_is_over_sources_never_pooled(listed: Path) -> None:
-    report, _ = finished(evaluate(listed, data_root=listed.parent, model=seer(2)))
+    report, _ = finished(evaluate(listed, data_root=listed.parent, model=truth_predictor(2)))
     large, small, foreign = report.sources
     assert (large.objects, small.objects, foreign.objects) == (1, 6, 1)
     assert large.click == pytest.approx(28 / 32)
@@ -54,7 +54,7 @@ def test_the_mean_is_over_sources_never_pooled(listed: Path) -> None:
 
 
 def test_boundary_figures_only_where_edges_are_precise(listed: Path) -> None:
-    report, _ = finished(evaluate(listed, data_root=listed.parent, model=seer(2)))
+    report, _ = finished(evaluate(listed, data_root=listed.parent, model=truth_predictor(2)))
     large, small, _ = report.sources
     assert small.boundary is None
     assert report.mean is not None
@@ -62,21 +62,21 @@ def test_boundary_figures_only_where_edges_are_precise(listed: Path) -> None:
 
 
 def test_only_validation_images_and_objects_large_enough(listed: Path) -> None:
-    report, _ = finished(evaluate(listed, data_root=listed.parent, model=seer()))
+    report, _ = finished(evaluate(listed, data_root=listed.parent, model=truth_predictor()))
     assert {o.image for o in report.objects if o.source == "large"} == {"images/held_1.png"}
     assert min(o.area for o in report.objects) >= 64
     assert all(o.click == 1 for o in report.objects)
 
 
 def test_progress_counts_to_the_total(listed: Path) -> None:
-    report, seen = finished(evaluate(listed, data_root=listed.parent, model=seer()))
+    report, seen = finished(evaluate(listed, data_root=listed.parent, model=truth_predictor()))
     assert [p.message for p in seen[:3]] == ["large", "small", "foreign"]
     assert seen[-1].done == seen[-1].total == len(report.objects) == 8
     assert all(a.done <= b.done for a, b in pairwise(seen))
 
 
 def test_closing_the_generator_cancels_the_run(listed: Path) -> None:
-    one = Seer()
+    one = TruthPredictor()
     steps = evaluate(listed, data_root=listed.parent, model=one)  # type: ignore[arg-type]
     while next(steps).done < 1:
         pass
@@ -88,24 +88,28 @@ def test_closing_the_generator_cancels_the_run(listed: Path) -> None:
 
 
 def test_only_chosen_sources_are_measured(listed: Path) -> None:
-    steps = evaluate(listed, data_root=listed.parent, model=seer(), only=("small",), per_source=2)
+    steps = evaluate(
+        listed, data_root=listed.parent, model=truth_predictor(), only=("small",), per_source=2
+    )
     report, _ = finished(steps)
     assert [(s.name, s.objects) for s in report.sources] == [("small", 2)]
-    steps = evaluate(listed, data_root=listed.parent, model=seer(), only=("smal",))
+    steps = evaluate(listed, data_root=listed.parent, model=truth_predictor(), only=("smal",))
     with pytest.raises(LabelledDataError, match="no source 'smal'; there are large, small"):
         next(steps)
 
 
 def test_a_mask_of_another_size_is_an_error(listed: Path) -> None:
     Image.new("L", (40, 50)).save(listed.parent / "large/images/held_1.png")
-    steps = evaluate(listed, data_root=listed.parent, model=seer(), only=("large",))
+    steps = evaluate(listed, data_root=listed.parent, model=truth_predictor(), only=("large",))
     with pytest.raises(LabelledDataError, match="50 x 40 pixels and its mask 90 x 200"):
         finished(steps)
 
 
 def test_two_runs_give_equal_figures(listed: Path) -> None:
     def once() -> list[tuple[str, int, float]]:
-        report = finish(evaluate(listed, data_root=listed.parent, model=seer(1), per_image=1))
+        report = finish(
+            evaluate(listed, data_root=listed.parent, model=truth_predictor(1), per_image=1)
+        )
         return [(o.image, o.object_id, o.click) for o in report.objects]
 
     assert once() == once()
@@ -114,7 +118,7 @@ def test_two_runs_give_equal_figures(listed: Path) -> None:
 def test_a_source_without_a_validation_object_is_named(tmp_path: Path) -> None:
     write_source(tmp_path, "seen", {"a": squares([SIDE])})
     source = SourceConfig("seen", "seen/images", "seen/masks", validation="^held")
-    report, _ = finished(measure(seer(), [source], tmp_path, protocol=ClickProtocol()))
+    report, _ = finished(measure(truth_predictor(), [source], tmp_path, protocol=ClickProtocol()))
     assert report.left_out == ("seen",)
     assert report.mean is None
     assert "No validation object in: seen." in report.table()
@@ -140,7 +144,7 @@ def test_the_subset_grows_and_takes_every_image_first(tmp_path: Path) -> None:
 
 
 def test_the_report_can_be_read_by_people_and_machines(listed: Path, tmp_path: Path) -> None:
-    report, _ = finished(evaluate(listed, data_root=listed.parent, model=seer(2)))
+    report, _ = finished(evaluate(listed, data_root=listed.parent, model=truth_predictor(2)))
     lines = report.table().splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:6]] == [
         "large",
@@ -152,7 +156,7 @@ def test_the_report_can_be_read_by_people_and_machines(listed: Path, tmp_path: P
     target = tmp_path / "figures.json"
     report.write_json(target)
     read = json.loads(target.read_text("utf-8"))
-    assert read["model"] == "seer"
+    assert read["model"] == "truth"
     assert read["mean"]["objects"] == 7
     assert len(read["objects"]) == 8
     assert [s.name for s in load_sources(listed)] == [s["name"] for s in read["sources"]]

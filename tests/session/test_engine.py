@@ -19,13 +19,13 @@ from napari_pisam.predict.results import SegmentResult
 from napari_pisam.prompts import Click, Prompt
 from napari_pisam.session.engine import Engine
 from napari_pisam.session.plane import ImagePlane, PlaneKey
-from tests.evaluate.seer import Seer, squares
+from tests.evaluate.truth_predictor import TruthPredictor, squares
 
 IMAGE: NDArray[np.uint8] = squares([30])
 CLICK = Click(35, 35)
 
 
-class Noting(Seer):
+class Noting(TruthPredictor):
     """Notes through which intensity and which channels it was shown the image."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ def test_an_answer_carries_the_questions_number_its_mask_in_the_image_and_the_mo
 ) -> None:
     requests(plane_of())
     result = requests(plane_of(), object_size=30.0)
-    assert (result.request_id, result.model, result.object_size) == (2, "seer", 30.0)
+    assert (result.request_id, result.model, result.object_size) == (2, "truth", 30.0)
     assert np.array_equal(result.mask, IMAGE == 1)
     assert result.placed.mask.shape == (30, 30)
     assert result.prompt == Prompt(points=(CLICK,))

@@ -1,4 +1,4 @@
-"""A model that sees the truth, because the test images show it, and a folder of such images."""
+"""A stand-in predictor that knows the true mask, because the test images show it; such images."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class SeenWindow:
     nbytes: int = 1
 
 
-class Seer:
-    """Answers with the pixels that have the value under the prompt, moved to the right.
+class TruthPredictor:
+    """Returns the pixels that have the value under the prompt, moved to the right.
 
     shift: by so many pixels, one less for each correction. Its low-resolution mask is moved one
     pixel further.
     """
 
     def __init__(self, shift: int = 0) -> None:
-        self.name, self.device, self.dtype = "seer", "cpu", "float32"
+        self.name, self.device, self.dtype = "truth", "cpu", "float32"
         self.search_policy = SearchPolicy()
         self.shift = shift
         self.encoded: list[Window] = []
@@ -83,9 +83,9 @@ class Seer:
         )
 
 
-def seer(shift: int = 0) -> Predictor:
-    """A Seer where a Predictor is wanted."""
-    return cast(Predictor, Seer(shift))
+def truth_predictor(shift: int = 0) -> Predictor:
+    """A TruthPredictor where a Predictor is wanted."""
+    return cast(Predictor, TruthPredictor(shift))
 
 
 def _logits(seen: SeenWindow, prompt: Prompt, shift: int) -> NDArray[np.float32]:
