@@ -27,7 +27,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 QT = {"PyQt5", "PyQt6", "PySide2", "PySide6", "qtpy", "superqt"}
 VIEWER = QT | {"napari", "magicgui", "vispy"}
 FORBIDDEN = {
-    "datasets": VIEWER | {"torch"},
+    "datasets": VIEWER | {"napari_pisam.export", "torch"},
     "geometry": VIEWER | {"scipy", "torch"},
     "export": VIEWER | {"torch", "napari_pisam.datasets", "napari_pisam.prompts"},
     "jobs": VIEWER | {"numpy", "torch"},
