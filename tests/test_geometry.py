@@ -1,4 +1,4 @@
-"""Where a pixel, a click and a box lie in a window and in the eye of the model; tiles."""
+"""Where a pixel, a click and a box lie in a window and in the model's input; tiles."""
 
 from __future__ import annotations
 

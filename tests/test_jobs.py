@@ -1,4 +1,4 @@
-"""Work in steps: run to its end, stopped between two, and told of in one sentence."""
+"""Work in steps: run to its end or stopped between two, and errors as one sentence."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Counting:
 
 
 @given(end=st.integers(0, 9))
-def test_a_job_run_to_its_end_tells_each_step_and_gives_its_result(end: int) -> None:
+def test_a_job_run_to_its_end_passes_on_each_step_and_gives_its_result(end: int) -> None:
     seen: list[int] = []
     assert finish(Counting(end).steps(), seen.append) == end**2
     assert seen == list(range(1, end + 1))
@@ -47,13 +47,14 @@ def test_a_job_run_to_its_end_tells_each_step_and_gives_its_result(end: int) -> 
 
 def test_a_job_is_closed_when_whoever_watches_it_fails() -> None:
     job = Counting(5)
+    steps = job.steps()
 
     def fail_at_3(number: int) -> None:
         if number == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        finish(job.steps(), fail_at_3)
+        finish(steps, fail_at_3)
     assert job.closed
 
 
@@ -62,7 +63,9 @@ def test_a_job_that_nobody_wants_any_more_is_closed_between_two_steps(
     end: int, wanted: int
 ) -> None:
     job, seen = Counting(end), list[int]()
-    result = finish_while(lambda: len(seen) < wanted, job.steps(), seen.append)
+    # held here, so that it is not closed for want of a reference
+    steps = job.steps()
+    result = finish_while(lambda: len(seen) < wanted, steps, seen.append)
     assert seen == list(range(1, min(end, wanted) + 1))
     assert result == (end**2 if wanted > end else None)
     assert job.closed == (0 < wanted <= end)
@@ -119,7 +122,7 @@ def test_closing_a_job_closes_the_one_that_it_is_made_of() -> None:
 
 
 def test_two_reports_of_the_same_progress_are_equal() -> None:
-    assert Progress(1, 2) == Progress(1, 2, "", {}, 0.0)
+    assert Progress(1, 2) == Progress(1, 2, "", figures={}, seconds=0.0)
     assert Progress(1).total is None
 
 
@@ -139,10 +142,10 @@ def test_two_reports_of_the_same_progress_are_equal() -> None:
         (KeyError("bug"), "Else."),
     ],
 )
-def test_an_error_is_told_in_one_sentence(error: Exception, sentence: str) -> None:
-    said = one_sentence(error, memory="Less.", otherwise="Else.")
-    assert sentence in said
-    assert "\n" not in said
+def test_an_error_becomes_one_sentence(error: Exception, sentence: str) -> None:
+    sentence_found = one_sentence(error, memory="Less.", otherwise="Else.")
+    assert sentence in sentence_found
+    assert "\n" not in sentence_found
 
 
 @given(text=st.text())

@@ -1,4 +1,4 @@
-"""What a person says: any sequence of clicks is taken, and what is no click is told so."""
+"""Prompts: any sequence of clicks is taken, and what is no click is refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_lists_and_tuples_of_clicks_make_equal_prompts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "sentence"),
+    ("fields", "sentence"),
     [
         ({"points": ((1, 2),)}, r"Give points as Click\(y, x\), not as \(1, 2\)"),
         ({"corrections": ("1,2",)}, "Give corrections as Click"),
@@ -32,9 +32,9 @@ def test_lists_and_tuples_of_clicks_make_equal_prompts() -> None:
         ({"points": (Click(1, 2, None),)}, "set positive"),
     ],
 )
-def test_what_is_no_click_and_no_box_is_told_so(said: dict[str, Any], sentence: str) -> None:
+def test_what_is_no_click_or_box_is_refused(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        Prompt(**said)
+        Prompt(**fields)
 
 
 @pytest.mark.parametrize("corners", [(0, 0, 0, 5), (3, 0, 1, 5), (0, 0, float("nan"), 5)])
@@ -49,19 +49,19 @@ def test_a_click_nowhere_is_refused(place: tuple[float, float]) -> None:
         Click(*place)
 
 
-def test_a_prompt_is_empty_until_something_says_where_the_object_is() -> None:
-    said: list[Prompt] = [
+def test_a_prompt_is_empty_until_something_tells_where_the_object_is() -> None:
+    nowhere: list[Prompt] = [
         Prompt(),
         Prompt(points=(Click(1, 2, False),)),
         Prompt(corrections=(Click(1, 2),)),
     ]
-    assert all(prompt.empty for prompt in said)
-    where: list[Prompt] = [
+    assert all(prompt.empty for prompt in nowhere)
+    somewhere: list[Prompt] = [
         Prompt(points=(Click(1, 2, False), Click(3, 4))),
         Prompt(box=Box(0, 0, 1, 1)),
         Prompt(mask=PlacedMask(0, 0, np.ones((1, 1), np.bool_))),
     ]
-    assert not any(prompt.empty for prompt in where)
+    assert not any(prompt.empty for prompt in somewhere)
     assert Box(1, 2, 4, 9).span == 7
 
 
@@ -70,11 +70,11 @@ points = st.lists(
 )
 
 
-@given(said=points, y=st.integers(-50, 50), x=st.integers(-50, 50))
+@given(others=points, y=st.integers(-50, 50), x=st.integers(-50, 50))
 def test_points_are_centred_in_the_box_round_those_on_the_object(
-    said: list[Click], y: int, x: int
+    others: list[Click], y: int, x: int
 ) -> None:
-    prompt = Prompt(points=(*said, Click(y, x)))
+    prompt = Prompt(points=(*others, Click(y, x)))
     on = [c for c in prompt.points if c.positive]
     centre = prompt_centre(prompt)
     for axis in ("y", "x"):
@@ -101,7 +101,7 @@ def test_a_mask_is_centred_between_its_outermost_pixels_and_a_box_goes_before_it
     assert prompt_centre(Prompt(points=far, mask=mask, box=Box(0, 0, 10, 30))) == Click(5, 15)
 
 
-def test_a_prompt_without_a_place_is_told_to_say_it() -> None:
+def test_a_prompt_without_a_place_has_no_centre() -> None:
     for prompt in (
         Prompt(),
         Prompt(points=(Click(1, 2, False),)),
@@ -118,8 +118,8 @@ def test_a_prompt_with_an_equal_mask_is_an_equal_prompt() -> None:
     assert Prompt(mask=PlacedMask(1, 2, mask)) != Prompt(mask=other)
 
 
-@given(said=points)
-def test_the_span_of_points_is_of_those_on_the_object(said: list[Click]) -> None:
-    on = [c for c in said if c.positive]
+@given(others=points)
+def test_the_span_of_points_is_of_those_on_the_object(others: list[Click]) -> None:
+    on = [c for c in others if c.positive]
     sides = [max(places) - min(places) for places in ([c.y for c in on], [c.x for c in on]) if on]
-    assert points_span(Prompt(points=tuple(said))) == max(sides, default=0)
+    assert points_span(Prompt(points=tuple(others))) == max(sides, default=0)

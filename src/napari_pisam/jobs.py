@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Generic, TypeVar
 
 Result = TypeVar("Result")
@@ -30,6 +30,7 @@ class Progress:
     done: int
     total: int | None = None
     message: str = ""
+    _: KW_ONLY
     figures: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
 

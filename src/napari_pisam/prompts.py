@@ -1,4 +1,4 @@
-"""What a person says about one object: clicks, a box, a rough mask, corrections.
+"""What a person gives to point at one object: clicks, a box, a rough mask, corrections.
 
 All coordinates are image pixels, (y, x), an integer being the centre of a pixel, which is
 napari's data frame.
@@ -60,7 +60,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Everything said about one object.
+    """All that points at one object.
 
     points: clicks for SAM's prompt encoder (positive must be True or False). box, mask:
     likewise. corrections: clicks for the Precise Interactor, made where a mask was wrong; their
@@ -87,7 +87,7 @@ class Prompt:
 
     @property
     def empty(self) -> bool:
-        """True when nothing says where the object is (corrections alone do not)."""
+        """True when nothing tells where the object is (corrections alone do not)."""
         positive = any(c.positive for c in self.points)
         return not positive and self.box is None and self.mask is None
 
@@ -95,14 +95,14 @@ class Prompt:
 def prompt_centre(prompt: Prompt) -> Click:
     """The point that a window is centred on: of the box, else the mask, else the positive points.
 
-    Raises ValueError when the prompt says nothing of where the object is.
+    Raises ValueError when nothing in the prompt tells where the object is.
     """
     if prompt.box is not None:
         b = prompt.box
         return Click((b.y_min + b.y_max) / 2, (b.x_min + b.x_max) / 2)
-    if prompt.mask is not None and prompt.mask.mask.any():
-        m = prompt.mask.cropped()
-        return Click(m.y + (m.mask.shape[0] - 1) / 2, m.x + (m.mask.shape[1] - 1) / 2)
+    bounds = prompt.mask.bounds if prompt.mask is not None else None
+    if bounds is not None:
+        return Click(bounds.y + (bounds.height - 1) / 2, bounds.x + (bounds.width - 1) / 2)
     points = [c for c in prompt.points if c.positive]
     if not points:
         raise ValueError("Say where the object is first: a click on it, or a box round it.")

@@ -53,7 +53,8 @@ def error_clicks(
     """Clicks on current errors, as Pi-SAM draws them for training its Precise Interactor.
 
     Components of false negatives and false positives, eroded by one pixel, of at least least_area
-    pixels; between one and at_most of the largest; a random pixel in each.
+    pixels; between one and at_most of the largest; a random pixel in each. Source: Pi-SAM,
+    "Segment Anything with Precise Interaction" (ACM MM 2024), training.
     """
     # Find the components of both kinds of error
     found: list[tuple[int, NDArray[np.intp], bool]] = []

@@ -28,7 +28,7 @@ def test_packing_a_mask_and_its_json_lose_nothing(mask: np.ndarray, y: int, x: i
 
 
 @pytest.mark.parametrize("bits", ["AAAA", "", "eJwDAAAAAAE="])
-def test_a_damaged_mask_is_told(bits: str) -> None:
+def test_a_damaged_mask_is_refused(bits: str) -> None:
     with pytest.raises(ValueError, match=r"mask|bytes|damaged"):
         PackedMask.from_json({"box": [0, 0, 9, 13, 5], "bits": bits})
 

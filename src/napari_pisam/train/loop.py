@@ -224,7 +224,8 @@ class Trainer:
                 note = f"{note}; state written".lstrip("; ")
             self._log(losses, writer)
             now = time.monotonic()
-            yield Progress(self.done, self.config.steps, note, losses, now - begun)
+            took = now - begun
+            yield Progress(self.done, self.config.steps, note, figures=losses, seconds=took)
             begun = now
             if stop.requested():
                 self.save()

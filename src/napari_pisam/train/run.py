@@ -70,6 +70,6 @@ def train(
         begun = time.monotonic()
         figures = trainer.validate()
         took = time.monotonic() - begun
-        yield Progress(0, settings.steps, "validation", figures, took)
+        yield Progress(0, settings.steps, "validation", figures=figures, seconds=took)
         return
     yield from trainer.run(resume=resume)
