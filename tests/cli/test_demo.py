@@ -1,4 +1,4 @@
-"""`pisam demo`: what it writes, what it says, and that its prompts mean what they say."""
+"""`pisam demo`: its files, its figures, and that its prompts lie on their objects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from napari_pisam.cli import demo_scene
-from napari_pisam.cli.demo_picture import ENLARGED
+from napari_pisam.cli.demo_overlay import ENLARGED
 from napari_pisam.cli.opened import check_inside, open_image
 from napari_pisam.cli.prompts_csv import read_prompts
 from napari_pisam.images.read import read_image, read_labels
@@ -22,7 +22,7 @@ Capture = pytest.CaptureFixture[str]
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three of the objects, with a point, a box and corrections, are enough for a toy."""
-    chosen = tuple(one for one in demo_scene.OBJECTS if one.said.id in (1, 3, 7))
+    chosen = tuple(one for one in demo_scene.OBJECTS if one.given.id in (1, 3, 7))
     monkeypatch.setattr(demo_scene, "OBJECTS", chosen)
 
 
@@ -33,7 +33,7 @@ def test_scikit_image_ships_the_image_in_its_wheel() -> None:
 
 
 def test_the_prompts_are_several_objects_points_boxes_and_corrections() -> None:
-    prompts = [one.said.prompt for one in demo_scene.OBJECTS]
+    prompts = [one.given.prompt for one in demo_scene.OBJECTS]
     assert len(prompts) >= 8
     assert sum(bool(p.points) for p in prompts) >= 3
     assert sum(p.box is not None for p in prompts) >= 3
@@ -41,7 +41,7 @@ def test_the_prompts_are_several_objects_points_boxes_and_corrections() -> None:
     assert len(corrections) >= 2
     # A sign is true whatever the model answers; a click without one might undo a good mask.
     assert all(c.positive is not None for c in corrections)
-    check_inside([one.said for one in demo_scene.OBJECTS], open_image(demo_scene.image_path()))
+    check_inside([one.given for one in demo_scene.OBJECTS], open_image(demo_scene.image_path()))
 
 
 @pytest.mark.usefixtures("few")
@@ -49,17 +49,17 @@ def test_the_demo_writes_the_files_it_names_and_segment_gives_the_same_labels(
     capsys: Capture, toy_model: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "new" / "folder"
-    said = run(capsys, "demo", "--output", folder, "--model", toy_model)
-    assert (said.code, said.err) == (0, "")
+    written = run(capsys, "demo", "--output", folder, "--model", toy_model)
+    assert (written.code, written.err) == (0, "")
     names = {path.name for path in folder.iterdir()}
     assert names == {"image.png", "prompts.csv", "labels.tif", "overlay.png"}
     for name in names:
-        assert str(folder / name) in said.out
+        assert str(folder / name) in written.out
     labels = read_labels(folder / "labels.tif")
     image = read_image(folder / "image.png")
     assert labels.shape == image.shape[:2]
     assert read_image(folder / "overlay.png").shape[:2] == tuple(n * ENLARGED for n in labels.shape)
-    assert read_prompts(folder / "prompts.csv") == tuple(o.said for o in demo_scene.OBJECTS)
+    assert read_prompts(folder / "prompts.csv") == tuple(o.given for o in demo_scene.OBJECTS)
     again = tmp_path / "again.tif"
     words = ("--prompts", folder / "prompts.csv", "-o", again, "--model", toy_model)
     assert run(capsys, "segment", demo_scene.image_path(), *words).code == 0
@@ -72,29 +72,29 @@ def test_the_figures_show_what_each_correction_changed(
 ) -> None:
     from napari_pisam.cli.cutting import Cutter, predictor_for
 
-    said = run(capsys, "demo", "--output", tmp_path, "--model", toy_model)
+    written = run(capsys, "demo", "--output", tmp_path, "--model", toy_model)
     cutter = Cutter(predictor_for(str(toy_model)), open_image(demo_scene.image_path()))
     for one in demo_scene.OBJECTS:
-        answer = demo_scene.answer(cutter, one)
-        assert f"{answer.last.placed.mask.sum()} px" in said.out
-        changes = list(answer.changes())
-        assert len(changes) == len(one.said.prompt.corrections)
-        area = int(answer.steps[0].placed.mask.sum())
+        result = demo_scene.segment_object(cutter, one)
+        assert f"{result.last.placed.mask.sum()} px" in written.out
+        changes = list(result.changes())
+        assert len(changes) == len(one.given.prompt.corrections)
+        area = int(result.steps[0].placed.mask.sum())
         for change in changes:
-            assert f"{change.click.y:g},{change.click.x:g}" in said.out
-            assert f"{change.added} px" in said.out
-            assert f"{change.removed} px" in said.out
+            assert f"{change.click.y:g},{change.click.x:g}" in written.out
+            assert f"{change.added} px" in written.out
+            assert f"{change.removed} px" in written.out
             area += change.added - change.removed
-        assert area == int(answer.last.placed.mask.sum())
+        assert area == int(result.last.placed.mask.sum())
         if changes:
             assert any(change.added or change.removed for change in changes)
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(capsys: Capture, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    said = run(capsys, "demo", "--output", tmp_path / "file" / "folder")
-    assert said.code == 2
-    assert "cannot be made" in one_sentence(said)
+    written = run(capsys, "demo", "--output", tmp_path / "file" / "folder")
+    assert written.code == 2
+    assert "cannot be made" in one_sentence(written)
 
 
 def test_the_embedded_model_cuts_the_coin_that_is_clicked(
@@ -107,7 +107,7 @@ def test_the_embedded_model_cuts_the_coin_that_is_clicked(
     # A disc drawn by eye over that coin.
     y, x = np.mgrid[: labels.shape[0], : labels.shape[1]]
     coin = (y - 54.5) ** 2 + (x - 44.5) ** 2 < 21.5**2
-    both = (labels == first.said.id) & coin
-    assert both.sum() / ((labels == first.said.id) | coin).sum() > 0.75
+    both = (labels == first.given.id) & coin
+    assert both.sum() / ((labels == first.given.id) | coin).sum() > 0.75
     with Image.open(tmp_path / "overlay.png") as picture:
         assert picture.mode == "RGB"

@@ -29,13 +29,13 @@ def healthy(monkeypatch: pytest.MonkeyPatch, toy_model: Path, tmp_path: Path) ->
 
 
 def test_a_complete_installation_is_described(capsys: Capture, healthy: Path) -> None:
-    said = run(capsys, "doctor")
-    assert said.code == 0
+    written = run(capsys, "doctor")
+    assert written.code == 0
     torch_version = importlib.metadata.version("torch")
     for word in ("Python", f"torch {torch_version}", "device", "number format", "because", "cores",
                  "pisam-tiny", "napari", "free disk", "Everything essential"):  # fmt: skip
-        assert word in said.out
-    assert "MISSING" not in said.out
+        assert word in written.out
+    assert "MISSING" not in written.out
 
 
 @pytest.mark.parametrize("content", [None, b"", b"<html>sign in</html>"])
@@ -44,10 +44,10 @@ def test_without_a_readable_model_something_essential_is_missing(
 ) -> None:
     path = healthy / "pisam-tiny.safetensors"
     path.unlink() if content is None else path.write_bytes(content)
-    said = run(capsys, "doctor")
-    assert said.code == 1
-    assert "MISSING  model" in said.out
-    assert "1 essential thing is missing" in said.out
+    written = run(capsys, "doctor")
+    assert written.code == 1
+    assert "MISSING  model" in written.out
+    assert "1 essential thing is missing" in written.out
 
 
 def lacking(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
@@ -70,19 +70,19 @@ def test_a_required_package_that_is_missing_is_named(
     capsys: Capture, healthy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lacking(monkeypatch, "tifffile")
-    said = run(capsys, "doctor")
-    assert said.code == 1
-    assert "pip install tifffile" in said.out
+    written = run(capsys, "doctor")
+    assert written.code == 1
+    assert "pip install tifffile" in written.out
 
 
 def test_without_qt_and_training_the_extras_are_named_and_nothing_essential_is_missing(
     capsys: Capture, healthy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lacking(monkeypatch, "PyQt6", "PySide6", "PyQt5", "PySide2", "lightning_fabric")
-    said = run(capsys, "doctor")
-    assert said.code == 0
-    assert how_to_install("qt") in said.out
-    assert how_to_install("train") in said.out
+    written = run(capsys, "doctor")
+    assert written.code == 0
+    assert how_to_install("qt") in written.out
+    assert how_to_install("train") in written.out
 
 
 def test_a_folder_that_cannot_be_written_is_a_note(tmp_path: Path) -> None:
@@ -116,6 +116,6 @@ def test_a_torch_that_does_not_load_is_named(
         return genuine(name, *rest, **named)
 
     monkeypatch.setattr(builtins, "__import__", broken)
-    said = run(capsys, "doctor")
-    assert said.code == 1
-    assert "libtorch_cpu.so" in said.out
+    written = run(capsys, "doctor")
+    assert written.code == 1
+    assert "libtorch_cpu.so" in written.out

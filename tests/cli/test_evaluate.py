@@ -36,11 +36,11 @@ def data(tmp_path: Path) -> Path:
 
 def test_a_folder_with_a_list_is_measured(capsys: Capture, data: Path, toy_model: Path) -> None:
     out = data / "figures.json"
-    said = run(capsys, "evaluate", data, "--model", toy_model, "--json", out)
-    assert (said.code, said.err) == (0, "")
-    assert "| squares " in said.out
-    assert "| more-squares " in said.out
-    assert "mean of 2 sources" in said.out
+    written = run(capsys, "evaluate", data, "--model", toy_model, "--json", out)
+    assert (written.code, written.err) == (0, "")
+    assert "| squares " in written.out
+    assert "| more-squares " in written.out
+    assert "mean of 2 sources" in written.out
     figures = json.loads(out.read_text("utf-8"))
     assert [source["name"] for source in figures["sources"]] == ["squares", "more-squares"]
     assert len(figures["objects"]) == 2
@@ -51,12 +51,12 @@ def test_a_list_elsewhere_and_one_source_of_it(
 ) -> None:
     listed = tmp_path_factory.mktemp("lists") / "mine.toml"
     listed.write_text(SOURCES, "utf-8")
-    said = run(
+    written = run(
         capsys, "evaluate", listed, "--data-root", data, "--only", "squares", "--model", toy_model
     )
-    assert said.code == 0
-    assert "| squares " in said.out
-    assert "more-squares" not in said.out
+    assert written.code == 0
+    assert "| squares " in written.out
+    assert "more-squares" not in written.out
 
 
 def test_an_error_is_one_sentence(capsys: Capture, data: Path, toy_model: Path) -> None:
@@ -68,9 +68,9 @@ def test_an_error_is_one_sentence(capsys: Capture, data: Path, toy_model: Path) 
         ((data, "--model", "pisam-tny"), 1, "did you mean pisam-tiny?"),
         ((data / "sources.toml", "--per-image", "0"), 2, "--per-image"),
     ):
-        said = run(capsys, "evaluate", *words)
-        assert said.code == code
-        assert sentence in one_sentence(said)
+        written = run(capsys, "evaluate", *words)
+        assert written.code == code
+        assert sentence in one_sentence(written)
 
 
 def test_a_terminal_shows_the_progress(
@@ -78,8 +78,8 @@ def test_a_terminal_shows_the_progress(
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    said = run(capsys, "evaluate", data, "--model", toy_model)
-    assert said.code == 0
-    assert "2/2" in said.err
-    assert "squares" in said.err
-    assert "mean of 2 sources" in said.out
+    written = run(capsys, "evaluate", data, "--model", toy_model)
+    assert written.code == 0
+    assert "2/2" in written.err
+    assert "squares" in written.err
+    assert "mean of 2 sources" in written.out

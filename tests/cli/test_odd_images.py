@@ -48,12 +48,12 @@ def test_every_image_of_numbers_gives_labels(
     found = []
     for image in _save(tmp_path, array):
         output, overlay = tmp_path / "l.tif", tmp_path / "l.png"
-        said = run(
+        written = run(
             capsys, "segment", image, "-o", output, "--overlay", overlay, "--model", toy_model,
             "--point", "0,0", "--object-size", "10",
         )  # fmt: skip
-        assert said.code == 0, said.err
-        assert "Traceback" not in said.err
+        assert written.code == 0, written.err
+        assert "Traceback" not in written.err
         found.append(read_labels(output))
         assert found[-1].shape == array.shape
         assert read_image(overlay).shape == (*array.shape, 3)
@@ -77,9 +77,9 @@ def test_an_array_that_is_no_image_gets_one_sentence(
     capsys: Capture, tmp_path: Path, array: NDArray[Any], sentence: str
 ) -> None:
     np.save(tmp_path / "a.npy", array)
-    said = run(capsys, "segment", tmp_path / "a.npy", "-o", tmp_path / "l.tif", "--point", "0,0")
-    assert said.code in (1, 2)
-    assert sentence in one_sentence(said)
+    written = run(capsys, "segment", tmp_path / "a.npy", "-o", tmp_path / "l.tif", "--point", "0,0")
+    assert written.code in (1, 2)
+    assert sentence in one_sentence(written)
     assert not (tmp_path / "l.tif").exists()
 
 
@@ -113,23 +113,23 @@ def test_files_that_are_damaged_or_no_images_get_one_sentence(
     folder = tmp_path / "in"
     folder.mkdir()
     for name, path in _files(folder).items():
-        said = run(
+        written = run(
             capsys, "segment", path, "-o", output, "--model", toy_model, "--point", "150,150"
         )
-        assert said.code == 1, name
-        assert one_sentence(said).endswith("."), name
+        assert written.code == 1, name
+        assert one_sentence(written).endswith("."), name
         assert not output.exists()
 
 
 def test_an_output_that_is_a_folder_is_refused_before_the_work(
-    capsys: Capture, picture: Path, tmp_path: Path
+    capsys: Capture, image: Path, tmp_path: Path
 ) -> None:
     for option, name in (("-o", "l.tif"), ("--overlay", "l.png")):
         (tmp_path / name).mkdir()
         where = ("-o", tmp_path / "other.tif") if option == "--overlay" else ()
-        said = run(capsys, "segment", picture, *where, option, tmp_path / name, "--point", "4,4")
-        assert said.code == 2
-        assert "is a folder" in one_sentence(said)
+        written = run(capsys, "segment", image, *where, option, tmp_path / name, "--point", "4,4")
+        assert written.code == 2
+        assert "is a folder" in one_sentence(written)
 
 
 def test_the_overlay_of_a_large_image_is_reduced(
@@ -138,12 +138,12 @@ def test_the_overlay_of_a_large_image_is_reduced(
     file = tifffile.memmap(tmp_path / "large.tif", shape=(9000, 12_000), dtype="uint8")
     file[4000:4400, 6000:6400] = 200
     file.flush()
-    said = run(
+    written = run(
         capsys, "segment", tmp_path / "large.tif", "-o", tmp_path / "l.tif", "--model", toy_model,
         "--overlay", tmp_path / "l.png", "--box", "4000,6000,4400,6400",
     )  # fmt: skip
-    assert said.code == 0
-    assert "l.png shows it 2 times smaller" in one_sentence(said)
+    assert written.code == 0
+    assert "l.png shows it 2 times smaller" in one_sentence(written)
     assert read_image(tmp_path / "l.png").shape == (4500, 6000, 3)
     labels = read_image(tmp_path / "l.tif")
     assert labels.shape == (9000, 12_000)

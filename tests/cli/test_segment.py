@@ -18,38 +18,38 @@ Capture = pytest.CaptureFixture[str]
 
 
 def test_the_labels_are_the_mask_that_python_gives(
-    capsys: Capture, picture: Path, toy_model: Path, tmp_path: Path
+    capsys: Capture, image: Path, toy_model: Path, tmp_path: Path
 ) -> None:
     prompt = Prompt(
         points=(Click(40, 35), Click(5, 5, False)),
         box=Box(20, 15, 60, 55),
         corrections=(Click(30, 30, None), Click(70, 60, False)),
     )
-    expected = load_predictor(toy_model).segment(np.load(picture), prompt)
+    expected = load_predictor(toy_model).segment(np.load(image), prompt)
     output, overlay = tmp_path / "labels.tif", tmp_path / "labels.png"
-    said = run(
-        capsys, "segment", picture, "-o", output, "--overlay", overlay, "--model", toy_model,
+    written = run(
+        capsys, "segment", image, "-o", output, "--overlay", overlay, "--model", toy_model,
         "--point", "40,35", "--not-point", "5,5", "--box", "60,15,20,55",
         "--correct", "30,30", "--correct", "70,60,-",
     )  # fmt: skip
-    assert (said.code, said.err) == (0, "")
+    assert (written.code, written.err) == (0, "")
     np.testing.assert_array_equal(read_labels(output), expected.mask.astype(np.uint16))
     assert expected.mask.any()
     assert read_image(overlay).shape == (90, 120, 3)
-    assert f"{expected.mask.sum()} px" in said.out
-    assert f"{expected.score:.2f}" in said.out
-    assert str(output) in said.out
-    assert str(overlay) in said.out
+    assert f"{expected.mask.sum()} px" in written.out
+    assert f"{expected.score:.2f}" in written.out
+    assert str(output) in written.out
+    assert str(overlay) in written.out
 
 
 def test_a_table_gives_each_object_its_id_and_later_ones_cover_earlier_ones(
-    capsys: Capture, picture: Path, toy_model: Path, tmp_path: Path
+    capsys: Capture, image: Path, toy_model: Path, tmp_path: Path
 ) -> None:
     prompts = tmp_path / "prompts.csv"
     prompts.write_text(
         "id,kind,y,x,y1,x1\n300,box,10,10,70,70\n70000,box,20,20,60,60\n5,point,50,85,,\n"
     )
-    predictor, pixels = load_predictor(toy_model), np.load(picture)
+    predictor, pixels = load_predictor(toy_model), np.load(image)
     expected = np.zeros(pixels.shape, np.uint32)
     for number, prompt in (
         (300, Prompt(box=Box(10, 10, 70, 70))),
@@ -58,43 +58,43 @@ def test_a_table_gives_each_object_its_id_and_later_ones_cover_earlier_ones(
     ):
         expected[predictor.segment(pixels, prompt).mask] = number
     output = tmp_path / "labels.tiff"
-    said = run(
-        capsys, "segment", picture, "--prompts", prompts, "--output", output, "--model", toy_model
+    written = run(
+        capsys, "segment", image, "--prompts", prompts, "--output", output, "--model", toy_model
     )
-    assert said.code == 0
+    assert written.code == 0
     np.testing.assert_array_equal(read_labels(output), expected)
     for number in (300, 70000, 5):
-        assert f"{(expected == number).sum()} px" in said.out
-    assert "Object 300: later objects cover" in said.err
+        assert f"{(expected == number).sum()} px" in written.out
+    assert "Object 300: later objects cover" in written.err
 
 
 def test_many_covered_objects_are_named_in_one_sentence(
-    capsys: Capture, picture: Path, toy_model: Path, tmp_path: Path
+    capsys: Capture, image: Path, toy_model: Path, tmp_path: Path
 ) -> None:
     prompts = tmp_path / "prompts.csv"
     boxes = "".join(f"{i},box,20,20,60,60\n" for i in range(1, 9))
     prompts.write_text("id,kind,y,x,y1,x1\n" + boxes)
-    said = run(
-        capsys, "segment", picture, "--prompts", prompts, "-o", tmp_path / "l.tif",
+    written = run(
+        capsys, "segment", image, "--prompts", prompts, "-o", tmp_path / "l.tif",
         "--model", toy_model,
     )  # fmt: skip
-    assert "cover parts of 7 objects, most of all of 1 (" in one_sentence(said)
+    assert "cover parts of 7 objects, most of all of 1 (" in one_sentence(written)
 
 
 def test_channels_plane_and_object_size_reach_the_model(
-    capsys: Capture, picture: Path, toy_model: Path, tmp_path: Path
+    capsys: Capture, image: Path, toy_model: Path, tmp_path: Path
 ) -> None:
-    plane = np.load(picture)
+    plane = np.load(image)
     stack = np.zeros((2, 2, *plane.shape), np.uint16)
     stack[1, 1] = plane.astype(np.uint16) * 100
     image = tmp_path / "stack.ome.tif"
     tifffile.imwrite(image, stack, metadata={"axes": "ZCYX"}, photometric="minisblack")
     output = tmp_path / "labels.tif"
-    said = run(
+    written = run(
         capsys, "segment", image, "-o", output, "--model", toy_model, "--point", "40,35",
         "--plane", "z=1", "--channels", "1", "--object-size", "30",
     )  # fmt: skip
-    assert said.code == 0
+    assert written.code == 0
     expected = load_predictor(toy_model).segment(
         stack[1, 1], Prompt(points=(Click(40, 35),)), object_size=30
     )
@@ -127,45 +127,45 @@ def test_channels_plane_and_object_size_reach_the_model(
     ],
 )
 def test_a_wrong_option_is_one_sentence_and_exit_code_2(
-    capsys: Capture, picture: Path, tmp_path: Path, words: tuple[str, ...], sentence: str
+    capsys: Capture, image: Path, tmp_path: Path, words: tuple[str, ...], sentence: str
 ) -> None:
-    said = run(capsys, "segment", picture, "-o", tmp_path / "labels.tif", *words)
-    assert said.code == 2
-    assert sentence in one_sentence(said)
+    written = run(capsys, "segment", image, "-o", tmp_path / "labels.tif", *words)
+    assert written.code == 2
+    assert sentence in one_sentence(written)
     assert not (tmp_path / "labels.tif").exists()
 
 
 def test_the_image_is_never_overwritten_by_the_result(
-    capsys: Capture, picture: Path, tmp_path: Path
+    capsys: Capture, image: Path, tmp_path: Path
 ) -> None:
-    image = tmp_path / "image.tif"
-    tifffile.imwrite(image, np.load(picture))
-    before = image.read_bytes()
-    said = run(capsys, "segment", image, "-o", image, "--point", "4,4")
-    assert said.code == 2
-    assert "is the image itself" in one_sentence(said)
-    assert image.read_bytes() == before
+    tiff = tmp_path / "image.tif"
+    tifffile.imwrite(tiff, np.load(image))
+    before = tiff.read_bytes()
+    written = run(capsys, "segment", tiff, "-o", tiff, "--point", "4,4")
+    assert written.code == 2
+    assert "is the image itself" in one_sentence(written)
+    assert tiff.read_bytes() == before
 
 
 @pytest.mark.parametrize("output", ["labels.png", "nowhere/labels.tif"])
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(
-    capsys: Capture, picture: Path, tmp_path: Path, output: str
+    capsys: Capture, image: Path, tmp_path: Path, output: str
 ) -> None:
-    said = run(capsys, "segment", picture, "-o", tmp_path / output, "--point", "4,4")
-    assert said.code == 2
-    assert one_sentence(said)
+    written = run(capsys, "segment", image, "-o", tmp_path / output, "--point", "4,4")
+    assert written.code == 2
+    assert one_sentence(written)
 
 
 def test_a_read_only_folder_is_refused_before_the_work(
-    capsys: Capture, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: Capture, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refused)
-    said = run(capsys, "segment", picture, "-o", tmp_path / "l.tif", "--point", "4,4")
-    assert said.code == 2
-    assert "(permission denied): choose another" in one_sentence(said)
+    written = run(capsys, "segment", image, "-o", tmp_path / "l.tif", "--point", "4,4")
+    assert written.code == 2
+    assert "(permission denied): choose another" in one_sentence(written)
 
 
 def test_of_a_stack_the_option_that_chooses_a_plane_is_named(
@@ -177,37 +177,37 @@ def test_of_a_stack_the_option_that_chooses_a_plane_is_named(
     )
     where = ("-o", tmp_path / "labels.tif", "--point", "4,4")
     for words in ((), ("--plane", "z=0"), ("--plane", "i=0")):
-        said = run(capsys, "segment", image, *where, *words)
-        assert said.code == 2
-        assert "(t 0 to 1, z 0 to 2)" in one_sentence(said)
-        assert "--plane t=0,z=0" in one_sentence(said)
-    said = run(capsys, "segment", image, *where, "--plane", "t=1,z=3")
-    assert said.code == 1
-    assert "has z 0 to 2, no 3" in one_sentence(said)
+        written = run(capsys, "segment", image, *where, *words)
+        assert written.code == 2
+        assert "(t 0 to 1, z 0 to 2)" in one_sentence(written)
+        assert "--plane t=0,z=0" in one_sentence(written)
+    written = run(capsys, "segment", image, *where, "--plane", "t=1,z=3")
+    assert written.code == 1
+    assert "has z 0 to 2, no 3" in one_sentence(written)
 
 
 def test_parts_of_the_file_that_are_not_used_are_named(
-    capsys: Capture, picture: Path, toy_model: Path, tmp_path: Path
+    capsys: Capture, image: Path, toy_model: Path, tmp_path: Path
 ) -> None:
     where = ("-o", tmp_path / "labels.tif", "--point", "40,35", "--model", toy_model)
     channels = tmp_path / "channels.npy"
-    np.save(channels, np.stack([np.load(picture)] * 5, -1))
-    said = run(capsys, "segment", channels, *where)
-    assert said.code == 0
-    assert "5 channels and the model sees 0, 1 and 2" in one_sentence(said)
-    said = run(capsys, "segment", channels, *where, "--channels", "4")
-    assert (said.code, said.err) == (0, "")
+    np.save(channels, np.stack([np.load(image)] * 5, -1))
+    written = run(capsys, "segment", channels, *where)
+    assert written.code == 0
+    assert "5 channels and the model sees 0, 1 and 2" in one_sentence(written)
+    written = run(capsys, "segment", channels, *where, "--channels", "4")
+    assert (written.code, written.err) == (0, "")
     several = tmp_path / "several.tif"
     with tifffile.TiffWriter(several) as file:
-        file.write(np.load(picture))
+        file.write(np.load(image))
         file.write(np.zeros((20, 20), np.float32))
-    said = run(capsys, "segment", several, *where)
-    assert said.code == 0
-    assert "holds 2 images; this is the first" in one_sentence(said)
+    written = run(capsys, "segment", several, *where)
+    assert written.code == 0
+    assert "holds 2 images; this is the first" in one_sentence(written)
 
 
 def test_errors_of_the_library_are_one_sentence_and_exit_code_1(
-    capsys: Capture, picture: Path, toy_model: Path, tmp_path: Path
+    capsys: Capture, image: Path, toy_model: Path, tmp_path: Path
 ) -> None:
     page = tmp_path / "model.pth"
     page.write_text("<!doctype html><title>Sign in</title>")
@@ -215,15 +215,15 @@ def test_errors_of_the_library_are_one_sentence_and_exit_code_1(
     for words, sentence in (
         ((tmp_path / "absent.tif", *where), "absent.tif does not exist"),
         ((page, *where), "model.pth does not open as an image"),
-        ((picture, *where, "--model", "pisam-tny"), "did you mean pisam-tiny?"),
-        ((picture, *where, "--model", "sam_vit_h"), "pisam models download sam_vit_h"),
-        ((picture, *where, "--model", page), "is a web page"),
-        ((picture, *where, "--model", toy_model, "--device", "abacus"), "no device 'abacus'"),
-        ((picture, *where, "--model", toy_model, "--dtype", "int3"), "no dtype 'int3'"),
+        ((image, *where, "--model", "pisam-tny"), "did you mean pisam-tiny?"),
+        ((image, *where, "--model", "sam_vit_h"), "pisam models download sam_vit_h"),
+        ((image, *where, "--model", page), "is a web page"),
+        ((image, *where, "--model", toy_model, "--device", "abacus"), "no device 'abacus'"),
+        ((image, *where, "--model", toy_model, "--dtype", "int3"), "no dtype 'int3'"),
     ):
-        said = run(capsys, "segment", *words)
-        assert said.code == 1
-        assert sentence in one_sentence(said)
+        written = run(capsys, "segment", *words)
+        assert written.code == 1
+        assert sentence in one_sentence(written)
     assert not (tmp_path / "labels.tif").exists()
 
 
@@ -235,7 +235,7 @@ def test_debug_shows_where_an_error_comes_from(capsys: Capture, tmp_path: Path) 
 
 def test_an_object_that_is_not_found_is_named(
     capsys: Capture,
-    picture: Path,
+    image: Path,
     toy_model: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -244,18 +244,18 @@ def test_an_object_that_is_not_found_is_named(
 
     nothing = np.full((64, 64), -1, np.float32)
     monkeypatch.setattr(results, "logits_at_image", lambda *_: nothing)
-    said = run(
-        capsys, "segment", picture, "-o", tmp_path / "l.tif", "--model", toy_model,
+    written = run(
+        capsys, "segment", image, "-o", tmp_path / "l.tif", "--model", toy_model,
         "--box", "10,10,40,40",
     )  # fmt: skip
-    assert said.code == 0
-    assert "nothing was found" in one_sentence(said)
+    assert written.code == 0
+    assert "nothing was found" in one_sentence(written)
     assert not read_labels(tmp_path / "l.tif").any()
 
 
 def test_a_full_disk_leaves_the_earlier_labels_as_they_were(
     capsys: Capture,
-    picture: Path,
+    image: Path,
     toy_model: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -267,7 +267,7 @@ def test_a_full_disk_leaves_the_earlier_labels_as_they_were(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tifffile.TiffWriter, "write", full)
-    said = run(capsys, "segment", picture, "-o", output, "--model", toy_model, "--point", "40,35")
-    assert said.code == 1
-    assert "the disk is full" in one_sentence(said)
+    written = run(capsys, "segment", image, "-o", output, "--model", toy_model, "--point", "40,35")
+    assert written.code == 1
+    assert "the disk is full" in one_sentence(written)
     assert output.read_bytes() == b"earlier"

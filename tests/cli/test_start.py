@@ -64,10 +64,10 @@ def test_the_module_runs_as_the_command() -> None:
 
 @pytest.mark.parametrize("words", [(), ("--help",)])
 def test_the_help_names_every_command(capsys: Capture, words: tuple[str, ...]) -> None:
-    said = run(capsys, *words)
-    assert said.code == 0
+    written = run(capsys, *words)
+    assert written.code == 0
     for name in ("segment", "models", "doctor", "demo", "train", "evaluate"):
-        assert f" {name} " in said.out
+        assert f" {name} " in written.out
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_the_help_names_every_command(capsys: Capture, words: tuple[str, ...]) -
 def test_a_typing_error_is_one_sentence(
     capsys: Capture, words: tuple[str, ...], sentence: str
 ) -> None:
-    said = run(capsys, *words)
-    assert said.code == 2
-    assert sentence in one_sentence(said)
+    written = run(capsys, *words)
+    assert written.code == 2
+    assert sentence in one_sentence(written)
 
 
 @pytest.mark.parametrize(
@@ -108,9 +108,9 @@ def test_every_error_is_one_sentence(
         raise error
 
     monkeypatch.setattr("napari_pisam.zoo.is_at_hand", fail)
-    said = run(capsys, "models", "list")
-    assert said.code == code
-    assert sentence in one_sentence(said)
+    written = run(capsys, "models", "list")
+    assert written.code == code
+    assert sentence in one_sentence(written)
 
 
 def test_ctrl_c_gives_the_shells_exit_code_and_no_message(
@@ -120,8 +120,8 @@ def test_ctrl_c_gives_the_shells_exit_code_and_no_message(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("napari_pisam.zoo.is_at_hand", stop)
-    said = run(capsys, "models", "list")
-    assert (said.code, said.err) == (130, "")
+    written = run(capsys, "models", "list")
+    assert (written.code, written.err) == (130, "")
 
 
 def test_a_closed_pipe_is_no_error() -> None:

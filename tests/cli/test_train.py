@@ -59,9 +59,9 @@ def test_a_wrong_configuration_gets_one_sentence(
 ) -> None:
     config.write_text(wrong + "\n" + CONFIG, "utf-8")
     assert main(["train", str(config), "--output", str(tmp_path / "run")]) != 0
-    said = capsys.readouterr().err
-    assert "Traceback" not in said
-    assert said.strip().count("\n") == 0
+    written = capsys.readouterr().err
+    assert "Traceback" not in written
+    assert written.strip().count("\n") == 0
 
 
 def test_a_missing_configuration_is_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,11 +72,11 @@ def test_a_missing_configuration_is_named(capsys: pytest.CaptureFixture[str]) ->
 def test_only_the_first_process_prints(
     capsys: Capture, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = run(capsys, "train", config, "--output", tmp_path / "run")
-    assert "step 2: state written" in said.out
+    written = run(capsys, "train", config, "--output", tmp_path / "run")
+    assert "step 2: state written" in written.out
     monkeypatch.setattr(train, "_first_process", lambda: False)
-    said = run(capsys, "train", config, "--output", tmp_path / "other")
-    assert (said.code, said.out, said.err) == (0, "", "")
+    written = run(capsys, "train", config, "--output", tmp_path / "other")
+    assert (written.code, written.out, written.err) == (0, "", "")
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def test_ctrl_c_says_how_to_resume_and_the_state_resumes(
 
     monkeypatch.setattr(StopRequest, "asked", lambda self: True)
     out = tmp_path / "run"
-    said = run(capsys, "train", config, "--output", out)
-    assert said.code == 130
-    assert "--resume goes on" in one_sentence(said)
+    written = run(capsys, "train", config, "--output", out)
+    assert written.code == 130
+    assert "--resume goes on" in one_sentence(written)
     assert torch.load(out / "state.pt", weights_only=True)["done"] == 1
     monkeypatch.undo()
     assert run(capsys, "train", config, "--output", out, "--resume").code == 0
@@ -120,8 +120,8 @@ def test_ctrl_c_before_the_first_step_promises_no_state(
         yield
 
     monkeypatch.setattr(room, "train", stopped)
-    said = run(capsys, "train", config, "--output", tmp_path / "run")
-    assert (said.code, said.out, said.err) == (130, "", "")
+    written = run(capsys, "train", config, "--output", tmp_path / "run")
+    assert (written.code, written.out, written.err) == (130, "", "")
 
 
 def test_without_the_extra_the_message_names_it(
@@ -133,16 +133,16 @@ def test_without_the_extra_the_message_names_it(
         return None if name == "lightning_fabric" else find_spec(name, *rest)
 
     monkeypatch.setattr(importlib.util, "find_spec", spec)
-    said = run(capsys, "train", config)
-    assert said.code == 2
-    assert how_to_install("train") in one_sentence(said)
+    written = run(capsys, "train", config)
+    assert written.code == 2
+    assert how_to_install("train") in one_sentence(written)
 
 
 def test_eval_measures_and_writes_nothing(capsys: Capture, config: Path, tmp_path: Path) -> None:
     config.write_text(CONFIG + 'validation = "1"\n', "utf-8")
-    said = run(capsys, "train", config, "--eval", "--output", tmp_path / "run")
-    assert said.code == 0
-    assert "val/box" in said.out
+    written = run(capsys, "train", config, "--eval", "--output", tmp_path / "run")
+    assert written.code == 0
+    assert "val/box" in written.out
     assert not (tmp_path / "run").exists()
 
 
@@ -175,9 +175,9 @@ def test_a_run_is_not_started_over_another_one(
     out = tmp_path / "run"
     assert run(capsys, "train", config, "--output", out).code == 0
     before = (out / "state.pt").read_bytes()
-    said = run(capsys, "train", config, "--output", out)
-    assert said.code == 1
-    assert "go on from it with --resume, or choose another folder" in one_sentence(said)
+    written = run(capsys, "train", config, "--output", out)
+    assert written.code == 1
+    assert "go on from it with --resume, or choose another folder" in one_sentence(written)
     assert (out / "state.pt").read_bytes() == before
 
 
@@ -185,9 +185,9 @@ def test_the_published_training_is_found_by_name(
     capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    said = run(capsys, "train", "published/vit_b-decoder")
-    assert said.code == 1
-    assert "The folders of DIS5K-TR, ThinObject5k-TR, HRSOD-TR" in one_sentence(said)
-    assert "are not under .:" in said.err
+    written = run(capsys, "train", "published/vit_b-decoder")
+    assert written.code == 1
+    assert "The folders of DIS5K-TR, ThinObject5k-TR, HRSOD-TR" in one_sentence(written)
+    assert "are not under .:" in written.err
     for name, sentence in (("vit_g-decoder", "'vit_g'"), ("vit_b-both", "'both'")):
         assert sentence in one_sentence(run(capsys, "train", f"published/{name}"))

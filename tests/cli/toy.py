@@ -1,4 +1,4 @@
-"""A tiny model in a file, a picture in a file, and the command run in this process."""
+"""A tiny model in a file, an image in a file, and the command run in this process."""
 
 from __future__ import annotations
 
@@ -53,25 +53,25 @@ def write_squares(root: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a run of the command said. code: its exit code."""
+class Written:
+    """What a run of the command written. code: its exit code."""
 
     code: int
     out: str
     err: str
 
 
-def run(capsys: pytest.CaptureFixture[str], *words: str | Path) -> Said:
+def run(capsys: pytest.CaptureFixture[str], *words: str | Path) -> Written:
     """Run `pisam WORDS` in this process."""
     capsys.readouterr()
     code = main([str(word) for word in words])
     captured = capsys.readouterr()
-    return Said(code, captured.out, captured.err)
+    return Written(code, captured.out, captured.err)
 
 
-def one_sentence(said: Said) -> str:
+def one_sentence(written: Written) -> str:
     """The only line of stderr, which is neither empty nor a traceback."""
-    lines = said.err.splitlines()
+    lines = written.err.splitlines()
     assert len(lines) == 1
     assert "Traceback" not in lines[0]
     return lines[0]

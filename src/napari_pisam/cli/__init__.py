@@ -1,7 +1,7 @@
-"""The command `pisam`: parse, configure, call; every trouble in one sentence.
+"""The command `pisam`: parse, configure, call; every error in one sentence.
 
 Modules of this room import nothing heavy at their top, except those that a command imports when it
-runs: `pisam --help` answers at once.
+runs: `pisam --help` is fast.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from napari_pisam.cli.messages import (
     EXIT_STOPPED,
     EXIT_USAGE,
     BadOptionError,
-    complain,
-    say,
     sentence_of,
+    write,
+    write_error,
 )
 
 __all__ = ["app", "main"]
@@ -47,9 +47,9 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 
 
-def _tell_version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> None:
     if wanted:
-        say(f"napari-pisam {napari_pisam.__version__}")
+        write(f"napari-pisam {napari_pisam.__version__}")
         raise typer.Exit
 
 
@@ -57,7 +57,7 @@ def _tell_version(wanted: bool) -> None:
 def _pisam(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", help="Say the version.", callback=_tell_version)
+        bool, typer.Option("--version", help="Say the version.", callback=_show_version)
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
@@ -70,7 +70,7 @@ def show_help(context: typer.Context) -> None:
     # Depending on its release typer prints the help itself and returns nothing.
     text = context.get_help()
     if text:
-        say(text)
+        write(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     with warnings.catch_warnings():
         if not debug:
-            # Remarks of other packages' authors to each other; ours are told as sentences.
+            # Warnings of other packages; ours are written as sentences.
             warnings.simplefilter("ignore")
         return _run(given) if debug else _run_politely(given)
 
@@ -103,17 +103,17 @@ def _run_politely(given: list[str]) -> int:
         return _run(given)
     except _USAGE_ERROR as error:
         command = error.ctx.command_path if error.ctx is not None else "pisam"
-        complain(f"{error.format_message().rstrip('.')}: see `{command} --help`.")
+        write_error(f"{error.format_message().rstrip('.')}: see `{command} --help`.")
         return EXIT_USAGE
     except BadOptionError as error:
-        complain(sentence_of(error))
+        write_error(sentence_of(error))
         return EXIT_USAGE
     except BrokenPipeError:
-        # Whoever read the output has left; what is still to be flushed goes nowhere.
+        # The reader of the output is gone; what is still to be flushed is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_ERROR
     except (KeyboardInterrupt, typer.Abort):
         return EXIT_STOPPED
-    except Exception as error:  # noqa: BLE001 - the person's edge: even a bug is one sentence
-        complain(sentence_of(error))
+    except Exception as error:  # noqa: BLE001 - the user's edge: even a bug is one sentence
+        write_error(sentence_of(error))
         return EXIT_ERROR

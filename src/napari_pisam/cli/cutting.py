@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from napari_pisam import zoo
-from napari_pisam.cli.messages import remark
+from napari_pisam.cli.messages import write_remark
 from napari_pisam.cli.opened import OpenImage
 from napari_pisam.geometry import Window
 from napari_pisam.model.loading import IncompleteModelWarning
@@ -27,10 +27,10 @@ def predictor_for(model: str, *, device: str = "auto", dtype: str = "auto") -> P
         warnings.simplefilter("always", IncompleteModelWarning)
         predictor = load_predictor(model, device=device, dtype=dtype)
     for warning in caught:
-        remark(str(warning.message))
+        write_remark(str(warning.message))
     notice = zoo.notice(zoo.ZOO[model]) if model in zoo.ZOO else None
     if notice is not None:
-        remark(notice)
+        write_remark(notice)
     return predictor
 
 

@@ -1,4 +1,4 @@
-"""The demo's image, what a person points at in it, and what comes of it. Imports no torch."""
+"""The demo's image, the prompts on it, and the files of its results. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_pisam.cli.demo_picture import picture_of
+from napari_pisam.cli.demo_overlay import demo_overlay_of
 from napari_pisam.cli.opened import OpenImage, paint
 from napari_pisam.cli.prompts_csv import ObjectPrompt, prompts_table
 from napari_pisam.export.atomic import replacing
@@ -29,15 +29,15 @@ OVERLAY_FILE = "overlay.png"
 
 @dataclass(frozen=True, slots=True)
 class DemoObject:
-    """One object of the image: what it is, and what a person says of it."""
+    """One object of the image: its name and its prompt."""
 
     name: str
-    said: ObjectPrompt
+    given: ObjectPrompt
 
     @property
     def in_words(self) -> str:
         """Its prompt for a table."""
-        prompt = self.said.prompt
+        prompt = self.given.prompt
         parts = ["box"] if prompt.box is not None else []
         for count, what in ((len(prompt.points), "point"), (len(prompt.corrections), "correction")):
             if count:
@@ -91,7 +91,7 @@ class Change:
 
 
 @dataclass(frozen=True, eq=False)
-class DemoAnswer:
+class DemoResult:
     """One object's masks: before any correction, then after each."""
 
     object: DemoObject
@@ -104,38 +104,38 @@ class DemoAnswer:
 
     def changes(self) -> Iterator[Change]:
         """What each correction did."""
-        corrections = self.object.said.prompt.corrections
+        corrections = self.object.given.prompt.corrections
         for click, before, after in zip(corrections, self.steps, self.steps[1:], strict=False):
             old, new = before.mask, after.mask
             added, removed = int((new & ~old).sum()), int((old & ~new).sum())
             yield Change(click, added, removed, after.seconds)
 
 
-def answer(cutter: Cutter, one: DemoObject) -> DemoAnswer:
-    """Cut one object as a person would: look at the mask, correct, look again."""
-    prompt = one.said.prompt
+def segment_object(cutter: Cutter, one: DemoObject) -> DemoResult:
+    """Segment one object as a person would: a mask first, then one correction after the other."""
+    prompt = one.given.prompt
     steps = [cutter.cut(replace(prompt, corrections=()))]
     for count in range(1, len(prompt.corrections) + 1):
         corrected = replace(prompt, corrections=prompt.corrections[:count])
         steps.append(cutter.cut(corrected, window=steps[0].window))
-    return DemoAnswer(one, tuple(steps))
+    return DemoResult(one, tuple(steps))
 
 
-def write_all(folder: Path, image: OpenImage, answers: Sequence[DemoAnswer]) -> dict[Path, str]:
+def write_all(folder: Path, image: OpenImage, results: Sequence[DemoResult]) -> dict[Path, str]:
     """Write the demo's files; returns what each of them is. Raises SaveError."""
-    results = {one.object.said.id: one.last for one in answers}
+    masks = {one.object.given.id: one.last for one in results}
     labels = image.empty_labels()
-    for number, result in results.items():
+    for number, result in masks.items():
         paint(labels, number, result.placed)
     shown = image.shown()
     write_png(folder / IMAGE_FILE, shown)
     with replacing(folder / PROMPTS_FILE) as file:
-        file.write(prompts_table([one.object.said for one in answers]).encode())
+        file.write(prompts_table([one.object.given for one in results]).encode())
     write_labels(folder / LABELS_FILE, labels)
-    write_png(folder / OVERLAY_FILE, picture_of(shown, results))
+    write_png(folder / OVERLAY_FILE, demo_overlay_of(shown, masks))
     return {
         folder / IMAGE_FILE: "the image",
-        folder / PROMPTS_FILE: "what was pointed at",
+        folder / PROMPTS_FILE: "the prompts",
         folder / LABELS_FILE: "the labels: each object's number where it is",
-        folder / OVERLAY_FILE: "the objects over the image, and what was pointed at",
+        folder / OVERLAY_FILE: "the objects and the prompts over the image",
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from napari_pisam.cli.messages import EXIT_ERROR, say
+from napari_pisam.cli.messages import EXIT_ERROR, write
 
 
 def doctor() -> None:
@@ -24,8 +24,8 @@ def doctor() -> None:
         missing += check.mark == "MISSING"
         mark = Text(check.mark, style=colours[check.mark])
         table.add_row(mark, Text(check.what), Text(check.words, overflow="fold"))
-    say(table)
+    write(table)
     if missing:
-        say(f"{missing} essential thing{'s are' if missing > 1 else ' is'} missing.", style="red")
+        write(f"{missing} essential thing{'s are' if missing > 1 else ' is'} missing.", style="red")
         raise typer.Exit(EXIT_ERROR)
-    say("Everything essential is there.", style="green")
+    write("Everything essential is there.", style="green")

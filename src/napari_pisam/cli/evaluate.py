@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_pisam.cli.messages import BadOptionError, bars, say
+from napari_pisam.cli.messages import BadOptionError, bars, write
 from napari_pisam.cli.options import check_writable
 from napari_pisam.jobs import finish
 
@@ -70,14 +70,14 @@ def evaluate(  # noqa: PLR0913 - each parameter is an option
         per_source=per_source,
         only=tuple(only or ()),
     )
-    report = _watched(work)
-    say(report.table())
+    report = _with_bar(work)
+    write(report.table())
     if json is not None:
         report.write_json(json)
-        say(f"{json} written.")
+        write(f"{json} written.")
 
 
-def _watched(work: Generator[Progress, None, ClickReport]) -> ClickReport:
+def _with_bar(work: Generator[Progress, None, ClickReport]) -> ClickReport:
     """Its report, with a bar and the time left on stderr."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 

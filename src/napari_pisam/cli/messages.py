@@ -1,4 +1,4 @@
-"""What the command says: results to stdout, sentences about trouble to stderr."""
+"""What the command writes: results to stdout, remarks and errors to stderr."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def console(stream: TextIO | None = None) -> Console:
     return Console(file=target, highlight=False, markup=False, emoji=False, width=width)
 
 
-def say(what: RenderableType, *, style: str = "") -> None:
+def write(what: RenderableType, *, style: str = "") -> None:
     """Write a result: a table, or a line of text that is neither wrapped nor taken as markup."""
     console().print(what, style=style, soft_wrap=isinstance(what, str))
 
 
-def remark(sentence: str) -> None:
+def write_remark(sentence: str) -> None:
     """Write a sentence that the user should know of, in yellow, to stderr."""
     console(sys.stderr).print(sentence, style="yellow", soft_wrap=True)
 
 
-def complain(sentence: str) -> None:
+def write_error(sentence: str) -> None:
     """Write the one sentence of an error, in red, to stderr."""
     console(sys.stderr).print(sentence, style="red", soft_wrap=True)
 
@@ -60,11 +60,11 @@ def sentence_of(error: BaseException) -> str:
     )
 
 
-def bars(*columns: ProgressColumn, spoken: bool = True) -> Progress:
-    """Progress bars on stderr that vanish at the end; none in a file, a pipe, or if not spoken."""
+def bars(*columns: ProgressColumn, visible: bool = True) -> Progress:
+    """Progress bars on stderr that vanish at the end; none in a file, a pipe, or if not visible."""
     from rich.progress import Progress
 
-    shown = spoken and sys.stderr.isatty()
+    shown = visible and sys.stderr.isatty()
     return Progress(*columns, console=console(sys.stderr), transient=True, disable=not shown)
 
 
@@ -74,5 +74,5 @@ def progress(items: Sequence[T], what: str) -> Iterator[T]:
 
     text = TextColumn("{task.description}")
     columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with bars(*columns, spoken=len(items) > 1) as shown:
+    with bars(*columns, visible=len(items) > 1) as shown:
         yield from shown.track(items, description=what)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_pisam.cli.messages import EXIT_STOPPED, bars, complain, say
+from napari_pisam.cli.messages import EXIT_STOPPED, bars, write, write_error
 from napari_pisam.jobs import finish
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def list_models() -> None:
         table.add_row(
             entry.name, entry.encoder, _size(entry), entry.licence, "yes" if there else "no"
         )
-    say(table)
-    say("`pisam models info NAME` tells more; `pisam models download NAME` brings one here.")
+    write(table)
+    write("`pisam models info NAME` shows more; `pisam models download NAME` downloads one.")
 
 
 @app.command()
@@ -57,7 +57,7 @@ def info(name: _NameOrPath) -> None:
         _show(_facts_of_entry(zoo.ZOO[name]))
         notice = zoo.notice(zoo.ZOO[name])
         if notice:
-            say(notice)
+            write(notice)
     else:
         _show(_facts_of_file(zoo.resolve(name)))
 
@@ -71,7 +71,7 @@ def download(name: _Name) -> None:
 
     entry = zoo.find(name)
     if not entry.embedded and not zoo.is_at_hand(entry):
-        say(f"From {zoo.source_url(entry)}, licence {entry.licence}.")
+        write(f"From {zoo.source_url(entry)}, licence {entry.licence}.")
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     work = zoo.download(entry)
     with bars(*columns) as shown:
@@ -83,9 +83,9 @@ def download(name: _Name) -> None:
         try:
             path = finish(work, show)
         except KeyboardInterrupt:
-            complain("Stopped: the next download goes on from there.")
+            write_error("Stopped: the next download goes on from there.")
             raise typer.Exit(EXIT_STOPPED) from None
-    say(f"{entry.name} is at hand: {path}")
+    write(f"{entry.name} is at hand: {path}")
 
 
 def _size(entry: ZooEntry) -> str:
@@ -119,7 +119,7 @@ def _facts_of_entry(entry: ZooEntry) -> Iterator[tuple[str, str]]:
 
 
 def _facts_of_file(path: Path) -> Iterator[tuple[str, str]]:
-    """What a weights file is and what its metadata say. Raises CheckpointError."""
+    """What a weights file is, and its metadata. Raises CheckpointError."""
     from napari_pisam.model.checkpoint import KIND_NAMES, read_state
 
     checkpoint = read_state(path)
@@ -146,4 +146,4 @@ def _show(facts: Iterator[tuple[str, str]]) -> None:
     for name, value in facts:
         if value:
             table.add_row(Text(name, style="bold"), Text(value, overflow="fold"))
-    say(table)
+    write(table)

@@ -1,4 +1,4 @@
-"""An image opened to cut objects out of it, and the labels image that comes of it; no model yet."""
+"""An image opened for segmentation, and its labels image; no model yet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pisam.cli.messages import BadOptionError, remark
+from napari_pisam.cli.messages import BadOptionError, write_remark
 from napari_pisam.cli.prompts_csv import ObjectPrompt
 from napari_pisam.export.overlay import overlay
 from napari_pisam.export.png import write_png
@@ -22,13 +22,13 @@ from napari_pisam.masks.placed import PlacedMask
 
 # Channels that become the model's red, green and blue.
 _SEEN = 3
-# Of a picture with outlines; that of a larger image is made smaller.
+# Of an overlay; that of a larger image is reduced.
 _MOST_PIXELS = 8192 * 8192
 
 
 @dataclass(frozen=True, eq=False)
 class OpenImage:
-    """An image to cut objects out of. channels: which the model sees, None for the first three."""
+    """An image to segment. channels: which the model sees, None for the first three."""
 
     source: ImageSource
     intensity: IntensityWindow
@@ -59,7 +59,9 @@ class OpenImage:
         rows, cols = _middles(height, shown.shape[0]), _middles(width, shown.shape[1])
         write_png(path, overlay(shown, labels.at(rows, cols)))
         if level:
-            remark(f"The image is large: {path.name} shows it {levels[level]:.3g} times smaller.")
+            write_remark(
+                f"The image is large: {path.name} shows it {levels[level]:.3g} times smaller."
+            )
 
 
 def open_image(
@@ -70,8 +72,8 @@ def open_image(
 ) -> OpenImage:
     """The image of a file with its intensity window.
 
-    plane: for a stack, the plane of each of its axes. What is not looked at (further images of the
-    file, further channels) is told as a remark. Raises ImageError for a file that cannot be read,
+    plane: for a stack, the plane of each of its axes. What is not used (further images of the
+    file, further channels) is named in a remark. Raises ImageError for a file that cannot be read,
     BadOptionError for a plane that is not chosen and channels that it does not have.
     """
     first, *others = open_images(path)
@@ -88,11 +90,11 @@ def open_image(
             f"no {max(channels)}."
         )
     if others:
-        remark(
+        write_remark(
             f"{Path(path).name} holds {1 + len(others)} images; this is the first, {first.name}."
         )
     if channels is None and not source.rgb and source.channels > _SEEN:
-        remark(
+        write_remark(
             f"The image has {source.channels} channels and the model sees 0, 1 and 2 of them: "
             "choose others with --channels."
         )
@@ -122,7 +124,7 @@ def _middles(length: int, count: int) -> NDArray[np.int64]:
 
 
 def paint(labels: SparseLabels | NDArray[np.uint32], number: int, placed: PlacedMask) -> None:
-    """Write one object's number where its mask is, over what is there; all inside the image."""
+    """Write one object's number where its mask is, over earlier ones; all inside the image."""
     rows = slice(placed.y, placed.y + placed.mask.shape[0])
     cols = slice(placed.x, placed.x + placed.mask.shape[1])
     piece = labels[rows, cols]

@@ -1,4 +1,4 @@
-"""From the words of the command line to clicks, boxes, channels, planes and places."""
+"""From the options of the command line to clicks, boxes, channels and planes."""
 
 from __future__ import annotations
 

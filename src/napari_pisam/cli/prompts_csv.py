@@ -24,7 +24,7 @@ class PromptFileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ObjectPrompt:
-    """What was said about one object. id: its value in the labels image, at least 1."""
+    """The prompt of one object. id: its value in the labels image, at least 1."""
 
     id: int
     prompt: Prompt

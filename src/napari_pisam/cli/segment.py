@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_pisam.cli.messages import BadOptionError, progress, remark, say
+from napari_pisam.cli.messages import BadOptionError, progress, write, write_remark
 from napari_pisam.cli.options import channels_of, check_writable, prompt_of, stack_plane_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_pisam.predict.results import SegmentResult
 
 _LABELS_SUFFIXES = (".tif", ".tiff")
-# More objects than these are told of in one sentence.
+# Up to so many covered objects get a sentence each.
 _MOST_COVERED = 5
 
 _Image = Annotated[str, typer.Argument(help="TIFF, OME-Zarr, PNG, JPEG or NPY.")]
@@ -75,7 +75,7 @@ def segment(  # noqa: PLR0913 - each parameter is an option
     channels: _Channels = None,
     plane: _Plane = None,
 ) -> None:
-    """Cut objects out of an image by points, a box and corrections.
+    """Segment objects of an image by points, a box and corrections.
 
     Coordinates are image pixels, Y,X, the centre of the first pixel being 0,0.
     Points and corrections may be given again and again.
@@ -94,7 +94,7 @@ def segment(  # noqa: PLR0913 - each parameter is an option
 
     opened = open_image(image, channels=channels_of(channels), plane=stack_plane_of(plane))
     check_inside(objects, opened)
-    # Only now what takes seconds to import: a slip of the pen above is told at once.
+    # Only now what takes seconds to import: a wrong option above is refused at once.
     from napari_pisam.cli.cutting import Cutter, predictor_for
 
     predictor = predictor_for(model, device=device, dtype=dtype)
@@ -132,7 +132,7 @@ def _objects(
 
 @dataclass(frozen=True, slots=True)
 class _CutObject:
-    """What is told of one object; its mask, which is large, is in the labels."""
+    """The figures of one object; its mask, which is large, is in the labels."""
 
     area: int
     score: float
@@ -167,27 +167,29 @@ def _cut_all(
     if overlay is not None:
         cutter.image.write_overlay(overlay, labels)
     left = labels.areas()
-    _tell(cut, left)
-    _tell_losses(cut, left)
-    say(" and ".join(f"{path}" for path in (output, overlay) if path) + " written.")
+    _write_table(cut, left)
+    _remark_on_losses(cut, left)
+    write(" and ".join(f"{path}" for path in (output, overlay) if path) + " written.")
 
 
-def _tell_losses(cut: dict[int, _CutObject], left: dict[int, int]) -> None:
+def _remark_on_losses(cut: dict[int, _CutObject], left: dict[int, int]) -> None:
     """Remarks on objects that were not found and on those that later ones cover."""
     found = {number: one.area for number, one in cut.items()}
     for number in (n for n, area in found.items() if not area):
-        remark(f"Object {number}: nothing was found there; try a box, or --object-size.")
+        write_remark(f"Object {number}: nothing was found there; try a box, or --object-size.")
     covered = {n: area - left.get(n, 0) for n, area in found.items() if left.get(n, 0) < area}
     if len(covered) > _MOST_COVERED:
         worst = sorted(covered, key=lambda n: covered[n] / found[n], reverse=True)[:_MOST_COVERED]
         named = ", ".join(f"{n} ({covered[n]} of {found[n]} pixels)" for n in worst)
-        remark(f"Later objects cover parts of {len(covered)} objects, most of all of {named}.")
+        write_remark(
+            f"Later objects cover parts of {len(covered)} objects, most of all of {named}."
+        )
         return
     for number, lost in covered.items():
-        remark(f"Object {number}: later objects cover {lost} of its {found[number]} pixels.")
+        write_remark(f"Object {number}: later objects cover {lost} of its {found[number]} pixels.")
 
 
-def _tell(cut: dict[int, _CutObject], left: dict[int, int]) -> None:
+def _write_table(cut: dict[int, _CutObject], left: dict[int, int]) -> None:
     from rich import box
     from rich.table import Table
 
@@ -204,4 +206,4 @@ def _tell(cut: dict[int, _CutObject], left: dict[int, int]) -> None:
             f"{one.pixel_size:.2g} px",
             f"{one.seconds:.2f}",
         )
-    say(table)
+    write(table)

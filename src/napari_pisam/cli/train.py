@@ -1,4 +1,4 @@
-"""`pisam train`: learn from labelled images, stage by stage."""
+"""`pisam train`: train on labelled images, stage by stage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from napari_pisam.cli.installing import how_to_install
-from napari_pisam.cli.messages import BadOptionError, bars, complain, say
+from napari_pisam.cli.messages import BadOptionError, bars, write, write_error
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -83,13 +83,15 @@ def train(  # noqa: PLR0913 - each parameter is an option
         evaluate_only=evaluate_only,
     )
     try:
-        _watch(work)
+        _with_bar(work)
     except KeyboardInterrupt:
         if _first_process() and (output / STATE_FILE).is_file() and not evaluate_only:
-            complain(f"Stopped; {output} holds the state: the same with --resume goes on from it.")
+            write_error(
+                f"Stopped; {output} holds the state: the same with --resume goes on from it."
+            )
         raise
     if _first_process() and not evaluate_only:
-        say(f"{output} holds the state and the weights.")
+        write(f"{output} holds the state and the weights.")
 
 
 def _published(name: Path) -> TrainConfig:
@@ -102,11 +104,11 @@ def _published(name: Path) -> TrainConfig:
 
 
 def _first_process() -> bool:
-    """Whether this is the process that speaks; under torchrun the others keep silent."""
+    """Whether this is the process that prints; under torchrun the others do not."""
     return os.environ.get("RANK", "0") == "0" and os.environ.get("LOCAL_RANK", "0") == "0"
 
 
-def _watch(work: Generator[Progress, None, None]) -> None:
+def _with_bar(work: Generator[Progress, None, None]) -> None:
     """A bar with the losses and the time left on stderr; the figures of validations on stdout."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
@@ -116,12 +118,12 @@ def _watch(work: Generator[Progress, None, None]) -> None:
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )
-    with contextlib.closing(work), bars(*columns, spoken=_first_process()) as shown:
+    with contextlib.closing(work), bars(*columns, visible=_first_process()) as shown:
         task = shown.add_task("", total=None)
         for at in work:
             words = "  ".join(f"{k} {v:.3f}" for k, v in at.figures.items() if "/" not in k)
             shown.update(task, completed=at.done, total=at.total, description=words)
             figures = "  ".join(f"{k} {v:.3f}" for k, v in at.figures.items() if "/" in k)
-            told = "; ".join(part for part in (at.message, figures) if part)
-            if told and _first_process():
-                say(f"step {at.done}: {told}")
+            line = "; ".join(part for part in (at.message, figures) if part)
+            if line and _first_process():
+                write(f"step {at.done}: {line}")

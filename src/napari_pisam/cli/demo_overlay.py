@@ -1,4 +1,4 @@
-"""The demo's picture: the image enlarged, the objects outlined, and what was pointed at."""
+"""The demo's overlay: the image enlarged, the objects outlined, and the prompts."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
     from napari_pisam.predict.results import SegmentResult
 
-# Pixels of the picture per pixel of the image, so that one sees the outlines without a magnifier.
+# Pixels of the overlay per pixel of the image, so that the outlines can be seen.
 ENLARGED = 3
 _MARK = 5
 _WHITE, _GREEN, _RED = (255, 255, 255), (0, 150, 60), (200, 0, 40)
 
 
-def picture_of(shown: NDArray[np.uint8], results: Mapping[int, SegmentResult]) -> NDArray[np.uint8]:
+def demo_overlay_of(
+    shown: NDArray[np.uint8], results: Mapping[int, SegmentResult]
+) -> NDArray[np.uint8]:
     """The objects over the enlarged image, with prompts: uint8 (H * ENLARGED, W * ENLARGED, 3).
 
     shown: uint8 (H, W, 3). results: by object number. The outlines are as fine as the masks are,
@@ -39,15 +41,15 @@ def picture_of(shown: NDArray[np.uint8], results: Mapping[int, SegmentResult]) -
     labels = np.zeros(large.shape[:2], np.uint32)
     for number, result in results.items():
         paint(labels, number, _enlarged_mask(result, height=size[1], width=size[0]))
-    picture = Image.fromarray(overlay(large, labels))
-    pen = ImageDraw.Draw(picture)
+    drawn = Image.fromarray(overlay(large, labels))
+    pen = ImageDraw.Draw(drawn)
     for result in results.values():
         _draw_prompt(pen, result.prompt)
-    return np.asarray(picture)
+    return np.asarray(drawn)
 
 
 def _enlarged_mask(result: SegmentResult, *, height: int, width: int) -> PlacedMask:
-    """The mask from the logits themselves, in pixels of a picture of that size."""
+    """The mask from the logits themselves, in pixels of an overlay of that size."""
     from PIL import Image
 
     window = result.window.enlarged(ENLARGED)
@@ -79,5 +81,5 @@ def _draw_dot(pen: ImageDraw, click: Click) -> tuple[float, float]:
 
 
 def _at(x: float, y: float) -> tuple[float, float]:
-    """The picture's (x, y) of an image's pixel centre."""
+    """The overlay's (x, y) of an image's pixel centre."""
     return rescaled(x, ENLARGED), rescaled(y, ENLARGED)
