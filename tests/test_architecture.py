@@ -55,9 +55,6 @@ NOT_YET: dict[str, set[str]] = {
         "PromptDecoder._corrected",
         "PromptDecoder._high",
         "PromptDecoder._state",
-        # session
-        "edit_between",
-        "labels_after",
         # widgets/files
         "_in_image",
         "_leaves",
@@ -78,8 +75,6 @@ NOT_YET: dict[str, set[str]] = {
     "classes": {
         # predict
         "PromptDecoder",
-        # session
-        "Session",
         # widgets/segment_dock
         "SegmentWidget",
         # widgets/viewer

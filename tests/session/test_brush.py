@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_pisam.geometry import Window
-from napari_pisam.session.brush import on_plane, spans_of, strokes_in
+from napari_pisam.session.brush import spans_of, strokes_in, window_on_plane
 
 windows = st.builds(
     Window, st.integers(0, 9), st.integers(0, 9), st.integers(1, 9), st.integers(1, 9)
@@ -22,7 +22,7 @@ def test_a_stroke_on_a_plane_lies_on_that_plane_in_its_place_and_on_no_other(
         return tuple(position if a == axis else None for a in range(3))
 
     spans = spans_of(index(plane), window)
-    assert on_plane(spans, index(other)) == (window if other == plane else None)
+    assert window_on_plane(spans, index(other)) == (window if other == plane else None)
 
 
 @given(

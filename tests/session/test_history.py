@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_pisam.prompts import Click
-from napari_pisam.session.history import ActiveObject, History, Step
+from napari_pisam.session.active_object import ActiveObject
+from napari_pisam.session.history import History, Step
 from tests.session.test_session import Desktop
 
 WEIGHT = 10

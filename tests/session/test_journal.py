@@ -21,8 +21,8 @@ from napari_pisam.session.journal import (
     restorable,
     tidy,
 )
-from napari_pisam.session.label_edit import KeptObject, Overlap
-from napari_pisam.session.objects import ObjectEdit
+from napari_pisam.session.label_edit import Overlap
+from napari_pisam.session.objects import KeptObject, ObjectEdit
 from napari_pisam.session.options import Options
 from tests.session.test_session import HEIGHT, WIDTH, Desktop
 

@@ -19,11 +19,11 @@ labels = arrays.arrays(np.uint16, (9, 13), elements=st.integers(0, 4))
 @settings(deadline=None)
 @given(labels, labels)
 def test_an_edit_applies_and_is_taken_back(old: np.ndarray, new: np.ndarray) -> None:
-    edit = edit_between((3, None, None), Window(10, 20, 9, 13), old, new)
+    edit = edit_between((3, None, None), Window(10, 20, 9, 13), old, after=new)
     if (old == new).all():
-        assert edit.window is None
+        assert edit.box is None
         return
-    window = edit.window
+    window = edit.box
     assert window is not None
     part = np.s_[
         window.y - 10 : window.y - 10 + window.height, window.x - 20 : window.x - 20 + window.width
@@ -34,7 +34,7 @@ def test_an_edit_applies_and_is_taken_back(old: np.ndarray, new: np.ndarray) -> 
 
 def test_an_undone_edit_leaves_what_somebody_painted_since() -> None:
     old, new = np.zeros((2, 3), int), np.full((2, 3), 7)
-    edit = edit_between((None, None), Window(0, 0, 2, 3), old, new)
+    edit = edit_between((None, None), Window(0, 0, 2, 3), old, after=new)
     painted = new.copy()
     painted[0, 1] = 9
     assert edit.inverse.applied_to(painted).tolist() == [[0, 9, 0], [0, 0, 0]]

@@ -8,16 +8,19 @@ import pytest
 from napari_pisam.geometry import Window
 from napari_pisam.images.source import ArraySource
 from napari_pisam.masks.cleaning import Cleaning
+from napari_pisam.masks.packed import PackedMask
 from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.predict.request import SegmentRequest
 from napari_pisam.prompts import Box, Click, Prompt
-from napari_pisam.session.commit import typical_of
+from napari_pisam.session.commit import object_edit
 from napari_pisam.session.label_edit import Overlap
 from napari_pisam.session.label_store import ArrayLabelStore, LabelStore, LabelStoreError
+from napari_pisam.session.objects import KeptObject, ObjectEdit, typical_of
 from napari_pisam.session.options import Options
 from napari_pisam.session.plane import ImagePlane, PlaneKey
 from napari_pisam.session.session import Session
 from tests.session.discs import DiscEngine, result_of
+from tests.session.label_stores import RefusingStore
 
 HEIGHT, WIDTH = 120, 160
 
@@ -30,8 +33,8 @@ def plane(image: str = "a", index: int = 0, version: str = "1") -> ImagePlane:
 class Desktop:
     """A session on an array, whose questions are answered by hand or at once."""
 
-    def __init__(self, *, at_once: bool = True) -> None:
-        self.store = ArrayLabelStore(np.zeros((2, HEIGHT, WIDTH), np.uint16))
+    def __init__(self, *, at_once: bool = True, store: ArrayLabelStore | None = None) -> None:
+        self.store = store or ArrayLabelStore(np.zeros((2, HEIGHT, WIDTH), np.uint16))
         self.now = 0.0
         self.session = Session(self.store, clock=lambda: self.now)
         self.engine = DiscEngine()
@@ -510,6 +513,7 @@ COMMANDS: list[Callable[[Session], None]] = [
     lambda s: s.set_points((Click(1, 1),)),
     lambda s: s.request_again(),
     lambda s: s.forget_image("a"),
+    lambda s: s.edit_objects("none", ObjectEdit(ArrayLabelStore(np.zeros((1, 9, 9), int)))),
 ]
 
 
@@ -544,3 +548,75 @@ def test_an_object_kept_before_its_mask_goes_where_it_was_kept_though_its_image_
     assert [o.label for o in session.registry.of("array")] == [1]
     assert first.labels[0, 50, 50] == 1
     assert not session.registry.of("other")
+
+
+def propagated(desktop: Desktop, x: int) -> ObjectEdit:
+    """An object through both planes, a square at that column."""
+    label, store = desktop.store.next_label(), desktop.store
+    mask = PackedMask.of(PlacedMask(40, x, np.ones((20, 20), np.bool_)))
+    objects = [KeptObject(label, store.key, "a", (z, None, None), mask, Prompt()) for z in range(2)]
+    return object_edit(desktop.session.registry, store, objects, policy=Overlap.OVERWRITE)
+
+
+def test_a_change_of_several_planes_is_one_step_of_the_plane_that_is_worked_on(
+    desktop: Desktop,
+) -> None:
+    session, written = desktop.session, list[ObjectEdit]()
+    session.written.connect(written.append)
+    session.click(Click(100, 100, None))
+    session.edit_objects("propagate", propagated(desktop, 30))
+    assert desktop.objects == [1, 1]
+    assert desktop.covers(100, 100), "the active object stays"
+    session.look_at(plane(index=1))
+    assert not session.can_undo
+    session.look_at(plane(index=0))
+    session.undo()
+    assert desktop.objects == []
+    assert not desktop.store.labels.any()
+    assert desktop.covers(100, 100)
+    session.redo()
+    assert [labels.sum() for labels in desktop.store.labels] == [400, 400]
+    assert [len(edit.edits) for edit in written] == [2, 2, 2]
+
+
+def test_undo_and_redo_leave_what_a_step_of_another_plane_has_done_since(desktop: Desktop) -> None:
+    session = desktop.session
+    session.click(Click(50, 50, None))
+    session.keep()
+    area = session.registry.of("array")[0].area
+    session.look_at(plane(index=1))
+    session.edit_objects("propagate", propagated(desktop, 50))
+    left = session.registry.of("array")[0].area
+    assert 0 < left < area
+    session.look_at(plane(index=0))
+    labels = desktop.store.labels.copy()
+    session.undo()
+    assert np.array_equal(desktop.store.labels == 2, labels == 2)
+    assert not (desktop.store.labels == 1).any()
+    session.redo()
+    assert np.array_equal(desktop.store.labels, labels)
+    assert [(o.label, o.area) for o in session.registry.of("array")][-1] == (1, left)
+
+
+def test_redo_does_not_take_from_a_brush_what_undo_has_left_to_it(desktop: Desktop) -> None:
+    session, labels = desktop.session, desktop.store.labels
+    session.click(Click(50, 50, None))
+    session.keep()
+    labels[0, 50, 48:52] = 0
+    erased = labels.copy()
+    session.undo()
+    session.redo()
+    assert np.array_equal(labels, erased)
+    assert session.registry.of("array")[0].area == (erased == 1).sum()
+
+
+def test_a_change_that_the_labels_refuse_is_no_step(desktop: Desktop) -> None:
+    store = RefusingStore(desktop.store.labels)
+    desktop.store = store
+    edit = propagated(desktop, 30)
+    store.refused = (1, None, None)
+    desktop.session.edit_objects("propagate", edit)
+    assert desktop.message == [("error", "The plane refuses.")]
+    assert not desktop.session.can_undo
+    assert not store.labels.any()
+    assert desktop.objects == []

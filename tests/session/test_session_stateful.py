@@ -7,19 +7,31 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from napari_pisam.prompts import Box, Click
+from napari_pisam.masks.packed import PackedMask
+from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.prompts import Box, Click, Prompt
+from napari_pisam.session.commit import object_edit
 from napari_pisam.session.label_edit import Overlap
+from napari_pisam.session.label_store import LabelStoreError
+from napari_pisam.session.objects import KeptObject, ObjectEdit
 from napari_pisam.session.options import Options
+from tests.session.label_stores import RefusingStore
 from tests.session.test_session import HEIGHT, WIDTH, Desktop, plane
 
 places = st.tuples(st.integers(-2, HEIGHT + 1), st.integers(-2, WIDTH + 1))
 signs = st.sampled_from([None, True, False])
 
 
+def inside(mask: PlacedMask) -> PackedMask:
+    """The part of a mask that lies in the image."""
+    return PackedMask.of(PlacedMask(0, 0, mask.in_image(HEIGHT, WIDTH)))
+
+
 class SessionMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
-        self.desktop = Desktop(at_once=False)
+        self.store = RefusingStore(np.zeros((2, HEIGHT, WIDTH), np.uint16))
+        self.desktop = Desktop(at_once=False, store=self.store)
         self.session = self.desktop.session
 
     @rule(place=places, sign=signs, prompt=st.booleans())
@@ -70,6 +82,63 @@ class SessionMachine(RuleBasedStateMachine):
             assert self.session.active_object is not None
             assert self.session.active_object.prompt == active.prompt
 
+    def track(self, place: tuple[int, int], size: int) -> ObjectEdit | None:
+        """An object on both planes, a square that moves by three pixels from one to the other."""
+        label = self.store.next_label()
+        square, (y, x) = np.ones((size, size), np.bool_), place
+        masks = [inside(PlacedMask(y + 3 * z, x + 3 * z, square)) for z in (0, 1)]
+        objects = [
+            KeptObject(label, self.store.key, "a", (z, None, None), mask, Prompt())
+            for z, mask in enumerate(masks)
+        ]
+        try:
+            return object_edit(
+                self.session.registry, self.store, objects, policy=self.session.options.overlap
+            )
+        except LabelStoreError:
+            return None
+
+    @rule(place=places, size=st.integers(1, 60))
+    def propagate(self, place: tuple[int, int], size: int) -> None:
+        edit = self.track(place, size)
+        if edit is not None:
+            self.session.edit_objects("propagate", edit)
+
+    @rule(place=places, size=st.integers(1, 60), refused=st.integers(0, 1))
+    def propagating_into_labels_that_refuse_a_plane_changes_nothing(
+        self, place: tuple[int, int], size: int, refused: int
+    ) -> None:
+        edit = self.track(place, size)
+        if edit is None or not all(e.changed.area for e in edit.edits):
+            return
+        labels, objects = self.store.labels.copy(), self.session.registry.of("array")
+        steps = self.steps
+        self.store.refused = (refused, None, None)
+        self.session.edit_objects("propagate", edit)
+        self.store.refused = None
+        assert self.desktop.message[-1] == ("error", "The plane refuses.")
+        assert np.array_equal(self.store.labels, labels)
+        assert self.session.registry.of("array") == objects
+        assert self.steps == steps
+
+    @property
+    def steps(self) -> int:
+        """How many steps can be undone on the plane that is worked on."""
+        plane = self.session.plane
+        return sum(len(s.history.done) for s in self.session.plane_states if s.plane is plane)
+
+    @rule(refused=st.integers(0, 1))
+    def undoing_or_redoing_in_labels_that_refuse_changes_all_planes_or_none(
+        self, refused: int
+    ) -> None:
+        labels = self.store.labels.copy()
+        self.store.refused = (refused, None, None)
+        steps = self.steps
+        self.session.undo()
+        if self.steps == steps:
+            assert np.array_equal(self.store.labels, labels)
+        self.store.refused = None
+
     @rule(index=st.integers(0, 1))
     def look(self, index: int) -> None:
         self.session.look_at(plane(index=index))
@@ -101,16 +170,20 @@ class SessionMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_list_is_what_the_labels_hold(self) -> None:
-        labels = self.desktop.store.labels
         objects = self.session.registry.of("array")
-        held: dict[int, int] = dict(
-            zip(*np.unique(labels[labels > 0], return_counts=True), strict=True)
-        )
-        assert {o.label: o.area for o in objects} == held
+        held = {
+            (int(label), (z, None, None))
+            for z, labels in enumerate(self.store.labels)
+            for label in np.unique(labels[labels > 0])
+        }
+        assert {o.key for o in objects} == held
+        assert len(objects) == len(held)
         for kept in objects:
             placed = kept.mask.placed()
-            level = labels[kept.index[0] or 0]
+            assert kept.index[0] is not None
+            level = self.store.labels[kept.index[0]]
             assert np.array_equal(placed.in_image(HEIGHT, WIDTH), level == kept.label)
+            assert kept.area == (level == kept.label).sum()
 
     @invariant()
     def an_open_question_has_somebody_who_waits(self) -> None:

@@ -1,6 +1,7 @@
-"""Labels that somebody else writes, a brush above all: the list of objects and the journal follow.
+"""Labels that are written from outside the session, by a viewer's brush above all.
 
-Nothing of it is a step of the session: who painted takes it back where it was painted.
+The list of objects and the journal follow them. Nothing of it is a step of the session: a stroke
+is undone by the tool that painted it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_pisam.geometry import Window
+from napari_pisam.masks.boxes import bounding_window
 from napari_pisam.masks.packed import PackedMask
 from napari_pisam.masks.placed import PlacedMask
-from napari_pisam.session.label_edit import KeptObject, LabelArray, LabelEdit, uniform
+from napari_pisam.session.label_edit import LabelEdit, uniform
 from napari_pisam.session.label_store import LabelStore
-from napari_pisam.session.objects import ObjectEdit, ObjectRegistry
+from napari_pisam.session.objects import KeptObject, ObjectEdit, ObjectRegistry
 from napari_pisam.session.plane import PlaneIndex
 
 Spans = tuple[tuple[int, int], ...]
@@ -23,7 +25,10 @@ Spans = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stroke:
-    """Pixels of one plane that were written by hand. labels: the values they were given."""
+    """Pixels of one plane that a brush has written.
+
+    touched: image pixels. labels: the values that they were given.
+    """
 
     index: PlaneIndex
     touched: PackedMask
@@ -42,8 +47,8 @@ def spans_of(index: PlaneIndex, window: Window) -> Spans:
     return tuple(next(sides) if p is None else (p, p + 1) for p in index)
 
 
-def on_plane(spans: Spans, index: PlaneIndex) -> Window | None:
-    """The part of such a block that lies on a plane; None when there is none."""
+def window_on_plane(spans: Spans, index: PlaneIndex) -> Window | None:
+    """The rectangle of a block of labels that lies on a plane; None when there is none."""
     if any(
         p is not None and not low <= p < high for p, (low, high) in zip(index, spans, strict=True)
     ):
@@ -52,63 +57,50 @@ def on_plane(spans: Spans, index: PlaneIndex) -> Window | None:
     return Window(top, left, bottom - top, right - left)
 
 
-def painted(registry: ObjectRegistry, store: LabelStore, stroke: Stroke) -> ObjectEdit:
-    """Look again at the objects that a stroke may have changed; what has, for the journal.
+def stroke_edit(registry: ObjectRegistry, store: LabelStore, stroke: Stroke) -> ObjectEdit:
+    """Refresh the objects that a stroke may have changed, and return the change for the journal.
 
     An object of which nothing is left stays in the list with an empty mask.
     """
-    before, after = list[KeptObject](), list[KeptObject]()
+    removed, added = list[KeptObject](), list[KeptObject]()
     for found in registry.of(store.key):
-        window = on_plane(stroke.spans, found.index)
-        if window is None or not (found.label in stroke.labels or _meet(found.mask, window)):
+        window, bounds = window_on_plane(stroke.spans, found.index), found.mask.bounds
+        if window is None:
             continue
-        again = registry.look_again(store, (found.label, found.index), window)
-        if again is not None and again is not found:
-            before.append(found)
-            after.append(again)
-    t = stroke.touched
-    held = store.read(stroke.index, Window(t.y, t.x, t.height, t.width))
-    return ObjectEdit(
-        store, _as_it_is(stroke.index, t, held), removed=tuple(before), added=tuple(after)
-    )
+        reached = bounds is not None and bounds.intersection(window) is not None
+        if not reached and found.label not in stroke.labels:
+            continue
+        refreshed = registry.refresh(store, found.key, window)
+        if refreshed is not None and refreshed is not found:
+            removed.append(found)
+            added.append(refreshed)
+    written = _already_written(store, stroke.index, stroke.touched)
+    return ObjectEdit(store, (written,), removed=tuple(removed), added=tuple(added))
 
 
-def redrawn(registry: ObjectRegistry, store: LabelStore, found: KeptObject) -> ObjectEdit | None:
-    """Look again at one object, after a change that told no place; None when it is as before."""
-    again = registry.look_again(store, (found.label, found.index), None)
-    if again is None or again is found:
+def refresh_edit(
+    registry: ObjectRegistry, store: LabelStore, found: KeptObject
+) -> ObjectEdit | None:
+    """Refresh one object, after a change of labels of unknown place; None when it is as before."""
+    refreshed = registry.refresh(store, found.key, None)
+    if refreshed is None or refreshed is found:
         return None
-    masks = [m for m in (found.mask, again.mask) if m.area]
-    y, x = min(m.y for m in masks), min(m.x for m in masks)
-    window = Window(
-        y, x, max(m.y + m.height for m in masks) - y, max(m.x + m.width for m in masks) - x
-    )
-    old, new = (
-        PlacedMask(m.y - y, m.x - x, m.placed().mask).in_image(window.height, window.width)
-        for m in (found.mask, again.mask)
-    )
-    changed = PackedMask.of(PlacedMask(y, x, old != new))
-    held = store.read(found.index, Window(changed.y, changed.x, changed.height, changed.width))
-    return ObjectEdit(
-        store, _as_it_is(found.index, changed, held), removed=(found,), added=(again,)
-    )
+    window = bounding_window(found.mask, refreshed.mask)
+    if window is None:
+        return None
+    before, after = (m.placed().in_window(window) for m in (found.mask, refreshed.mask))
+    changed = PackedMask.of(PlacedMask(window.y, window.x, before != after))
+    written = _already_written(store, found.index, changed)
+    return ObjectEdit(store, (written,), removed=(found,), added=(refreshed,))
 
 
-def _as_it_is(index: PlaneIndex, places: PackedMask, held: LabelArray) -> LabelEdit:
-    """The labels of those places as they stand: an edit whose inverse does nothing."""
-    values = uniform(held[places.placed().mask])
-    return LabelEdit(index, places, values, values)
-
-
-def _meet(mask: PackedMask, window: Window) -> bool:
-    """Whether the box of a mask and a rectangle have a pixel in common."""
-    return bool(
-        mask.area
-        and mask.y < window.y + window.height
-        and window.y < mask.y + mask.height
-        and mask.x < window.x + window.width
-        and window.x < mask.x + mask.width
-    )
+def _already_written(store: LabelStore, index: PlaneIndex, pixels: PackedMask) -> LabelEdit:
+    """An edit of those pixels to the labels that they have already: its inverse does nothing."""
+    box = pixels.bounds
+    if box is None:
+        return LabelEdit(index, pixels, 0, 0)
+    values = uniform(store.read(index, box)[pixels.placed().mask])
+    return LabelEdit(index, pixels, values, values)
 
 
 def strokes_in(

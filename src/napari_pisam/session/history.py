@@ -1,53 +1,48 @@
-"""Undo and redo of one plane: a line of states, no inference in going along it."""
+"""Undo and redo of one plane: its steps in order, with the states and edits to go along them.
+
+Going along them computes no mask.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from napari_pisam.predict.results import SegmentResult
-from napari_pisam.prompts import Prompt
+from napari_pisam.session.active_object import ActiveObject
+from napari_pisam.session.objects import ObjectEdit
 
 RESULTS_MAX_BYTES = 128 * 2**20
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ActiveObject:
-    """The object that is being made.
-
-    id: its own, for as long as it runs. result: the newest mask, None before the first. label,
-    store: the label it had when it was kept before, and where. object_size: the typical size
-    that its windows are chosen by. started: when the person began (the session's clock), None
-    before the first click.
-    """
-
-    id: int
-    prompt: Prompt = field(default_factory=Prompt)
-    result: SegmentResult | None = None
-    label: int | None = None
-    store: str | None = None
-    object_size: float | None = None
-    started: float | None = None
-
-    @property
-    def untouched(self) -> bool:
-        """Whether nothing has been said about it."""
-        p = self.prompt
-        return not (p.points or p.corrections) and p.box is None and p.mask is None
-
-    @property
-    def settled(self) -> bool:
-        """Whether its result is the one to its prompt."""
-        return self.result is not None and self.result.prompt == self.prompt
+KEEP = "keep"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """One thing the person did, with the state before and after it."""
+    """One thing the person did, with the active object before and after it.
+
+    edit: what it did to labels and the list of objects, None for nothing. restored: what taking
+    it back has changed there, None while it is done.
+    """
 
     id: int
     name: str
     before: ActiveObject
     after: ActiveObject
+    edit: ObjectEdit | None = None
+    restored: ObjectEdit | None = None
+
+    @property
+    def unfinished_keep(self) -> bool:
+        """Whether it keeps an object whose mask has not come: it has written nothing yet."""
+        return self.name == KEEP and self.edit is None
+
+    @property
+    def undo_edit(self) -> ObjectEdit | None:
+        """What takes it back in the labels."""
+        return self.edit.inverse if self.edit is not None else None
+
+    @property
+    def redo_edit(self) -> ObjectEdit | None:
+        """What does it again in the labels: exactly what taking it back has changed there."""
+        return self.restored.inverse if self.restored is not None else None
 
 
 class History:
@@ -78,18 +73,21 @@ class History:
         self._undone.clear()
         self._forget_old_results()
 
-    def undo(self) -> Step | None:
-        """Go back by one step and return it; None at the beginning."""
+    def undo(self, restored: ObjectEdit | None = None) -> Step | None:
+        """Go back by one step and return it; None at the beginning.
+
+        restored: what that has changed in the labels.
+        """
         if not self._done:
             return None
-        self._undone.append(self._done.pop())
+        self._undone.append(replace(self._done.pop(), restored=restored))
         return self._undone[-1]
 
     def redo(self) -> Step | None:
         """Go forward by one step and return it; None at the end."""
         if not self._undone:
             return None
-        self._done.append(self._undone.pop())
+        self._done.append(replace(self._undone.pop(), restored=None))
         return self._done[-1]
 
     def find(self, step_id: int) -> Step | None:
@@ -103,12 +101,14 @@ class History:
         if self._undone:
             self._undone[-1] = replace(self._undone[-1], before=active)
 
-    def remember_before(self, step_id: int, active: ActiveObject) -> None:
-        """The state before a step has become this one, whether done or undone."""
+    def remember_before(
+        self, step_id: int, active: ActiveObject, *, edit: ObjectEdit | None = None
+    ) -> None:
+        """The state before a step has become this one, and its edit this one, if given."""
         for steps in (self._done, self._undone):
             for i, step in enumerate(steps):
                 if step.id == step_id:
-                    steps[i] = replace(step, before=active)
+                    steps[i] = replace(step, before=active, edit=edit or step.edit)
 
     def _forget_old_results(self) -> None:
         kept = 0

@@ -1,8 +1,13 @@
 """Every kept object on disk at once, so that a crash costs none of them.
 
-One file per session, one JSON object per line, appended and never rewritten. The first line says
-which image; each further line is one change of labels with the objects it touched. Reading the
-lines in order makes the labels again, bit for bit; a last line cut off by a crash is left out.
+One file per session, one JSON object per line, appended and never rewritten. Each line is one
+change of labels with the objects that it touched, and says of which image. Applying the lines in
+order makes the labels again, bit for bit; a last line cut off by a crash is left out.
+
+A change of at most one plane is a line of format 1, with "edit", as all versions read it. A change
+of several planes is a line of format 2, with "edits": a version that knows format 1 alone stops
+there, as at a damaged line, and restores what was written before it. Keys have the words of
+format 1: "canvas" is the label store, "gone" and "come" are the objects removed and added.
 """
 
 from __future__ import annotations
@@ -23,15 +28,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
-from napari_pisam.masks.packed import PackedMask
+from napari_pisam.masks.packed import NOTHING, PackedMask
 from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.prompts import Box, Click, Prompt
-from napari_pisam.session.label_edit import KeptObject, LabelArray, LabelEdit
+from napari_pisam.session.label_edit import LabelArray, LabelEdit
 from napari_pisam.session.label_store import where
-from napari_pisam.session.objects import ObjectEdit
+from napari_pisam.session.objects import KeptObject, ObjectEdit, ObjectKey
 from napari_pisam.session.plane import PlaneIndex
 
-FORMAT = 1
+FORMAT_ONE_PLANE = 1
+FORMAT_PLANES = 2
 JOURNALS_KEPT = 50
 SUFFIX = ".pisam.jsonl"
 
@@ -64,11 +70,11 @@ class Restored:
     def write_into(self, array: Any) -> None:
         """The same for an array that takes rectangles of planes, of the identity's shape."""
         for edit in self.edits:
-            window = edit.window
-            if window is not None:
-                place = where(edit.index, window)
+            box = edit.box
+            if box is not None:
+                place = where(edit.plane, box)
                 region = np.array(array[place])
-                region[edit.changed.placed().mask] = edit.new
+                region[edit.changed.placed().mask] = edit.after
                 array[place] = region
 
 
@@ -82,14 +88,9 @@ class Journal:
 
     def append(self, edit: ObjectEdit, identity: ImageIdentity) -> None:
         """Write one change; a disk that fails sets `failed` to a sentence, no more."""
-        record = {
-            "format": FORMAT,
-            "image": {"name": identity.name, "shape": list(identity.shape)},
-            "canvas": edit.store.key,
-            "edit": _edit_json(edit.labels),
-            "gone": [[o.label, list(o.index)] for o in edit.removed],
-            "come": [_object_json(o) for o in edit.added],
-        }
+        record = _record(edit, identity)
+        if record is None:
+            return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as file:
@@ -129,12 +130,12 @@ def tidy(folder: Path) -> None:
 
 
 @dataclass(slots=True)
-class _Story:
-    """What has been read so far of one labels layer, which may hold objects of several images."""
+class _StoreContents:
+    """What has been read so far of one label store, which may hold objects of several images."""
 
     identities: dict[ImageIdentity, None] = field(default_factory=dict)
     edits: list[LabelEdit] = field(default_factory=list)
-    objects: dict[tuple[int, PlaneIndex], KeptObject] = field(default_factory=dict)
+    objects: dict[ObjectKey, KeptObject] = field(default_factory=dict)
 
 
 def read_journal(path: Path) -> list[Restored]:
@@ -142,29 +143,29 @@ def read_journal(path: Path) -> list[Restored]:
 
     Lines that are damaged end it.
     """
-    stories: dict[tuple[str, tuple[int, ...]], _Story] = {}
+    stores: dict[tuple[str, tuple[int, ...]], _StoreContents] = {}
     for record in _records(path):
         try:
             identity = ImageIdentity(record["image"]["name"], tuple(record["image"]["shape"]))
-            edit = _edit_from(record["edit"])
-            gone = [(int(label), _index(index)) for label, index in record["gone"]]
-            come = [_object_from(o) for o in record["come"]]
+            edits = _edits_from(record)
+            removed = [(int(label), _index(index)) for label, index in record["gone"]]
+            added = [_object_from(o) for o in record["come"]]
             store = str(record["canvas"])
         except (KeyError, TypeError, ValueError) as error:
             logger.warning("%s holds a line that is not a change of labels: %s", path, error)
             break
-        story = stories.setdefault((store, identity.shape), _Story())
-        story.identities[identity] = None
-        story.edits.append(edit)
-        for key in gone:
-            story.objects.pop(key, None)
-        for found in come:
-            story.objects[found.label, found.index] = found
+        contents = stores.setdefault((store, identity.shape), _StoreContents())
+        contents.identities[identity] = None
+        contents.edits.extend(edits)
+        for key in removed:
+            contents.objects.pop(key, None)
+        for found in added:
+            contents.objects[found.key] = found
     written = path.stat().st_mtime if path.exists() else 0.0
     return [
-        Restored(identity, written, tuple(s.edits), tuple(s.objects.values()))
-        for s in stories.values()
-        for identity in s.identities
+        Restored(identity, written, tuple(contents.edits), tuple(contents.objects.values()))
+        for contents in stores.values()
+        for identity in contents.identities
     ]
 
 
@@ -179,17 +180,46 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
             record = json.loads(line)
         except json.JSONDecodeError:
             return
-        if not isinstance(record, dict) or record.get("format") != FORMAT:
+        formats = (FORMAT_ONE_PLANE, FORMAT_PLANES)
+        if not isinstance(record, dict) or record.get("format") not in formats:
             return
         yield record
 
 
+def _record(edit: ObjectEdit, identity: ImageIdentity) -> dict[str, Any] | None:
+    """The line of a change; None when it changes nothing."""
+    touched = (*edit.removed, *edit.added)
+    if not edit.edits and not touched:
+        return None
+    record: dict[str, Any] = {
+        "format": FORMAT_ONE_PLANE,
+        "image": {"name": identity.name, "shape": list(identity.shape)},
+        "canvas": edit.store.key,
+    }
+    if len(edit.edits) > 1:
+        record["format"] = FORMAT_PLANES
+        record["edits"] = [_edit_json(e) for e in edit.edits]
+    else:
+        # Format 1 has an edit of labels in every line, be it an empty one.
+        one = edit.edits[0] if edit.edits else LabelEdit(touched[0].index, NOTHING, 0, 0)
+        record["edit"] = _edit_json(one)
+    record["gone"] = [[o.label, list(o.index)] for o in edit.removed]
+    record["come"] = [_object_json(o) for o in edit.added]
+    return record
+
+
+def _edits_from(record: dict[str, Any]) -> list[LabelEdit]:
+    if record["format"] == FORMAT_PLANES:
+        return [_edit_from(edit) for edit in record["edits"]]
+    return [_edit_from(record["edit"])]
+
+
 def _edit_json(edit: LabelEdit) -> dict[str, Any]:
     return {
-        "index": list(edit.index),
+        "index": list(edit.plane),
         "changed": edit.changed.as_json(),
-        "old": _values_json(edit.old),
-        "new": _values_json(edit.new),
+        "old": _values_json(edit.before),
+        "new": _values_json(edit.after),
     }
 
 

@@ -9,7 +9,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal  # type: ig
 from qtpy.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
-from napari_pisam.session.label_edit import KeptObject
+from napari_pisam.session.objects import KeptObject
 
 COLUMNS = ("Id", "Area", "Time", "Clicks")
 TOOLTIPS = (

@@ -13,7 +13,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QApplication, QComboBox, QVBoxLayout, QWidget
 
 from napari_pisam.session.journal import ImageIdentity, Restored, tidy
-from napari_pisam.session.label_edit import KeptObject
+from napari_pisam.session.objects import KeptObject
 from napari_pisam.session.options import Options
 from napari_pisam.widgets.qt.busy import BusyBar
 from napari_pisam.widgets.qt.runner import Runner, SegmentEngine

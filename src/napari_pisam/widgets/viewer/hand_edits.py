@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from napari_pisam.session.brush import Stroke, painted, redrawn, strokes_in
+from napari_pisam.session.brush import Stroke, refresh_edit, stroke_edit, strokes_in
 from napari_pisam.session.label_store import LabelStore, LabelStoreError
 from napari_pisam.session.objects import ObjectEdit
 from napari_pisam.widgets.viewer.layer_store import LayerLabelStore, connect
@@ -104,13 +104,13 @@ class HandEdits:
             for listed in registry.of(store.key):
                 found = registry.find(store.key, listed.label, listed.index)
                 if found is not None:
-                    self._tell(redrawn, store, found)
+                    self._tell(refresh_edit, store, found)
                     yield
         self._working = False
 
     def _tell_stroke(self, store: LayerLabelStore, stroke: Stroke) -> None:
         if self._session.registry.of(store.key):
-            self._tell(painted, store, stroke)
+            self._tell(stroke_edit, store, stroke)
         else:
             self._early.setdefault(store.key, []).append(stroke)
 

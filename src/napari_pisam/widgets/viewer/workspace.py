@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
-from napari_pisam.masks.packed import NOTHING
 from napari_pisam.prompts import Box, Click
 from napari_pisam.session.journal import ImageIdentity, Journal, Restored, restorable
-from napari_pisam.session.label_edit import KeptObject, LabelEdit
-from napari_pisam.session.objects import ObjectEdit
+from napari_pisam.session.objects import KeptObject, ObjectEdit
 from napari_pisam.widgets.viewer.cursor import Cursor
 from napari_pisam.widgets.viewer.hand_edits import HandEdits
 from napari_pisam.widgets.viewer.image_plane import spatial_shape
@@ -277,11 +275,10 @@ class Workspace:
         store = self.bridge.targets.store_of(layer)
         name = self.bridge.names.of(image)
         for edit in found.edits:
-            self._on_written(ObjectEdit(store, edit))
+            self._on_written(ObjectEdit(store, (edit,)))
         for kept in found.objects:
             again = replace(kept, store=store.key, image=name)
-            listed = ObjectEdit(store, LabelEdit(kept.index, NOTHING, 0, 0), added=(again,))
-            self._on_written(self.session.registry.apply(listed))
+            self._on_written(self.session.registry.apply(ObjectEdit(store, added=(again,))))
         self.message.emit("info", f"{len(found.objects)} objects are back in “{layer.name}”.")
         self.changed.emit()
 
