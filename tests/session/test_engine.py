@@ -1,4 +1,4 @@
-"""What goes from a request to the model and back, and what is computed once for many questions."""
+"""What goes from a request to the model and back, and what is computed once for many requests."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def plane_of(image: NDArray[np.uint8] = IMAGE, **changes: Any) -> ImagePlane:
 
 
 class Requests:
-    """An engine with a model that notes, and questions with rising numbers."""
+    """An engine with a model that notes, and requests with rising numbers."""
 
     def __init__(self) -> None:
         self.model, self.loaded, self.count = Noting(), 0, 0
@@ -79,7 +79,7 @@ def requests() -> Requests:
     return Requests()
 
 
-def test_an_answer_carries_the_questions_number_its_mask_in_the_image_and_the_models_name(
+def test_a_result_carries_the_number_of_its_request_its_mask_in_the_image_and_the_models_name(
     requests: Requests,
 ) -> None:
     requests(plane_of())
@@ -132,10 +132,10 @@ def test_the_channels_that_were_chosen_reach_the_model(requests: Requests) -> No
     assert {channels for _, channels in requests.model.shown} == {(1,)}
 
 
-def test_a_window_or_a_size_that_is_told_is_taken(requests: Requests) -> None:
-    told = Window(5, 6, 80, 80)
-    assert requests(plane_of(), window=told).window == told
-    assert requests.model.encoded == [told]
+def test_a_window_or_a_size_that_is_given_is_taken(requests: Requests) -> None:
+    given = Window(5, 6, 80, 80)
+    assert requests(plane_of(), window=given).window == given
+    assert requests.model.encoded == [given]
     sized = requests(plane_of(), object_size=33.0)
     assert sized.window.height == round(np.ceil(33 / requests.model.search_policy.aim))
     assert len(requests.model.encoded) == 2

@@ -23,7 +23,7 @@ def an_object(number: int) -> ActiveObject:
 
 
 @given(count=st.integers(1, 12), room=st.integers(0, 12))
-def test_the_newest_answers_are_kept_in_memory_and_the_oldest_forgotten_but_no_step_is(
+def test_the_newest_results_are_kept_in_memory_and_the_oldest_forgotten_but_no_step_is(
     count: int, room: int
 ) -> None:
     history = History(max_bytes=room * WEIGHT)
@@ -55,14 +55,14 @@ def test_undo_and_redo_go_along_the_line_one_step_at_a_time(moves: list[str]) ->
         assert [step.id for step in reversed(history.undone)] == line[at:]
 
 
-def test_going_back_to_a_forgotten_answer_asks_the_model_again() -> None:
+def test_going_back_to_a_forgotten_result_requests_it_again() -> None:
     desktop = Desktop()
     (state,) = desktop.session.plane_states
     state.history = History(max_bytes=1)
     for x in (50, 58, 66):
         desktop.session.click(Click(50, x, None))
-    asked = desktop.asked
+    requested = desktop.requests
     desktop.session.undo()
-    assert desktop.asked == asked + 1
+    assert desktop.requests == requested + 1
     assert desktop.prompt.corrections == (Click(50, 58, False),)
     assert not desktop.covers(50, 58)

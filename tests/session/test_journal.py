@@ -165,7 +165,7 @@ def test_a_session_that_keeps_nothing_leaves_no_file(tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
 
 
-def test_a_disk_that_fails_is_told_and_the_work_goes_on(tmp_path: Path) -> None:
+def test_a_disk_that_fails_is_reported_and_the_work_goes_on(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     desktop, journal = work(tmp_path / "file")
     assert journal.failed is not None

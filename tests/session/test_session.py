@@ -31,7 +31,7 @@ def plane(image: str = "a", index: int = 0, version: str = "1") -> ImagePlane:
 
 
 class Desktop:
-    """A session on an array, whose questions are answered by hand or at once."""
+    """A session on an array, whose requests get their results by hand or at once."""
 
     def __init__(self, *, at_once: bool = True, store: ArrayLabelStore | None = None) -> None:
         self.store = store or ArrayLabelStore(np.zeros((2, HEIGHT, WIDTH), np.uint16))
@@ -40,14 +40,14 @@ class Desktop:
         self.engine = DiscEngine()
         self.open: list[SegmentRequest] = []
         self.message: list[tuple[str, str]] = []
-        self.asked = 0
+        self.requests = 0
         self.session.requested.connect(self._ask)
         self.session.message.connect(lambda level, text: self.message.append((level, text)))
         self.at_once = at_once
         self.session.look_at(plane())
 
     def _ask(self, request: SegmentRequest) -> None:
-        self.asked += 1
+        self.requests += 1
         self.open.append(request)
         if self.at_once:
             self.deliver()
@@ -94,16 +94,16 @@ def test_a_modifier_adds_a_prompt_instead(desktop: Desktop) -> None:
     assert desktop.prompt.points == (Click(50, 50, True), Click(50, 60, False))
 
 
-def test_clicks_outside_the_image_are_told_and_ignored(desktop: Desktop) -> None:
+def test_clicks_outside_the_image_are_reported_and_ignored(desktop: Desktop) -> None:
     desktop.session.click(Click(-3, 5, None))
     desktop.session.click(Click(5, WIDTH, None))
     assert desktop.prompt.empty
     assert desktop.message == [("info", "That click is outside the image.")] * 2
 
 
-def test_only_negative_points_ask_nothing(desktop: Desktop) -> None:
+def test_only_negative_points_request_nothing(desktop: Desktop) -> None:
     desktop.session.click(Click(5, 5, False), prompt=True)
-    assert desktop.asked == 0
+    assert desktop.requests == 0
     desktop.session.keep()
     assert desktop.message[-1][1].startswith("There is nothing to keep yet")
 
@@ -125,12 +125,12 @@ def test_keep_writes_the_mask_and_the_next_click_starts_the_next_object(desktop:
     assert (first.seconds, first.clicks) == (4.0, 1)
 
 
-def test_undo_and_redo_of_clicks_ask_nothing(desktop: Desktop) -> None:
+def test_undo_and_redo_of_clicks_request_nothing(desktop: Desktop) -> None:
     session = desktop.session
     for x in (50, 58, 66):
         session.click(Click(50, x, None))
     seen = [desktop.covers(50, 66)]
-    asked = desktop.asked
+    before = desktop.requests
     for _ in range(3):
         session.undo()
         seen.append(desktop.covers(50, 66))
@@ -140,7 +140,7 @@ def test_undo_and_redo_of_clicks_ask_nothing(desktop: Desktop) -> None:
     for _ in range(3):
         session.redo()
     assert desktop.covers(50, 66)
-    assert desktop.asked == asked
+    assert desktop.requests == before
     assert seen == [True, False, False, False]
     session.undo()
     session.click(Click(50, 40, None))
@@ -296,7 +296,7 @@ def test_removing_an_object_can_be_undone(desktop: Desktop) -> None:
     assert desktop.store.labels[0, 50, 50] == 1
 
 
-def test_stale_answers_are_ignored() -> None:
+def test_stale_results_are_ignored() -> None:
     desktop = Desktop(at_once=False)
     session = desktop.session
     session.click(Click(50, 50, None))
@@ -341,7 +341,7 @@ def test_undoing_a_keep_whose_mask_has_not_come_cancels_it() -> None:
     assert desktop.objects == [1]
 
 
-def test_a_failed_question_is_told_and_keeps_what_there_was() -> None:
+def test_a_failed_request_is_reported_and_keeps_what_there_was() -> None:
     desktop = Desktop(at_once=False)
     session = desktop.session
     session.click(Click(50, 50, None))
@@ -370,22 +370,22 @@ def test_each_plane_has_its_own_object_and_its_own_history(desktop: Desktop) -> 
     assert desktop.store.labels[0, 50, 50] == 2
 
 
-def test_new_pixels_or_another_model_ask_again(desktop: Desktop) -> None:
+def test_new_pixels_or_another_model_request_again(desktop: Desktop) -> None:
     session = desktop.session
     session.click(Click(50, 50, None))
     session.look_at(plane(version="2"))
-    assert desktop.asked == 2
+    assert desktop.requests == 2
     session.look_at(plane(version="2"))
-    assert desktop.asked == 2
+    assert desktop.requests == 2
     session.request_again()
-    assert desktop.asked == 3
+    assert desktop.requests == 3
     assert desktop.covers(50, 50)
 
 
 def test_a_correction_keeps_the_window_and_a_new_point_does_not() -> None:
     desktop = Desktop()
-    asks: list[SegmentRequest] = []
-    desktop.session.requested.connect(asks.append)
+    requests: list[SegmentRequest] = []
+    desktop.session.requested.connect(requests.append)
     for click, prompt in (
         (Click(50, 50, None), False),
         (Click(52, 50, None), False),
@@ -393,7 +393,7 @@ def test_a_correction_keeps_the_window_and_a_new_point_does_not() -> None:
         (Click(110, 150, None), False),
     ):
         desktop.session.click(click, prompt=prompt)
-    windows = [request.window for request in asks]
+    windows = [request.window for request in requests]
     assert windows[0] is None
     assert isinstance(windows[1], Window)
     assert windows[2] is None

@@ -1,4 +1,4 @@
-"""Whatever a person does in whatever order, and whenever answers arrive."""
+"""Whatever a person does in whatever order, and whenever results arrive."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.store.refused = None
 
     @rule(index=st.integers(0, 1))
-    def look(self, index: int) -> None:
+    def work_on_a_plane(self, index: int) -> None:
         self.session.look_at(plane(index=index))
 
     @rule(policy=st.sampled_from(Overlap))
@@ -186,7 +186,7 @@ class SessionMachine(RuleBasedStateMachine):
             assert kept.area == (level == kept.label).sum()
 
     @invariant()
-    def an_open_question_has_somebody_who_waits(self) -> None:
+    def an_open_request_has_somebody_who_waits(self) -> None:
         wanted = [request for request in self.desktop.open if self.session.is_wanted(request.id)]
         assert bool(wanted) == self.session.busy
 

@@ -47,7 +47,7 @@ def object_edit(
 ) -> ObjectEdit:
     """The edit that writes objects to the labels and puts them in the list.
 
-    objects: as they shall be listed, on one plane each and no two on the same; their masks are
+    objects: as they shall be listed, each on one plane, no two on the same; their masks are
     replaced by the pixels that they get. Raises LabelStoreError when one gets none.
     """
     edits, kept = list[LabelEdit](), list[KeptObject]()

@@ -49,7 +49,7 @@ class History:
     """The steps of one plane and how far they are undone.
 
     Without limit in steps. Results beyond `max_bytes` are forgotten, the oldest first: going back
-    to such a state asks the model again.
+    to such a state requests its mask again.
     """
 
     def __init__(self, *, max_bytes: int = RESULTS_MAX_BYTES) -> None:

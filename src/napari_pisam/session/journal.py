@@ -79,7 +79,7 @@ class Restored:
 
 
 class Journal:
-    """The file of one session; made at the first object, so that looking leaves no file."""
+    """The file of one session; made with its first line: a session without objects has none."""
 
     def __init__(self, folder: Path) -> None:
         stamp = time.strftime("%Y%m%d-%H%M%S")

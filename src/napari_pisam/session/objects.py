@@ -185,7 +185,7 @@ def typical_of(spans: Sequence[int]) -> float | None:
     """The typical size of kept objects, image pixels; None while there is none to speak of.
 
     The median of their spans, once there are at least three and the largest tenth is at most 2.5
-    times the smallest: where sizes differ more, each object is better looked at on its own.
+    times the smallest: where sizes differ more, each object gets a window of its own.
     Objects that were erased since have no size.
     """
     spans = [span for span in spans if span]

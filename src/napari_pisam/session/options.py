@@ -10,7 +10,7 @@ from napari_pisam.session.label_edit import Overlap
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How objects are looked at and kept.
+    """How objects are segmented and kept.
 
     object_size: the typical size of an object, image pixels; None takes it from the kept ones.
     """
