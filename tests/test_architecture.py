@@ -268,6 +268,11 @@ def test_imports_inside_widgets_have_few_levels(modules: dict[str, Module]) -> N
     assert len(chain) <= LEVELS_TODAY, chain
 
 
+def test_the_page_shows_the_figures_of_today(modules: dict[str, Module]) -> None:
+    page = house.PAGE.read_text(encoding="utf-8")
+    assert house.figures_table(modules) in page, "run: python -m tests.house --write"
+
+
 @pytest.mark.viewer
 def test_the_viewer_wing_needs_no_qt() -> None:
     assert not modules_after_importing("napari_pisam.widgets.viewer") & QT
