@@ -17,7 +17,7 @@ from torch import Tensor
 
 from benchmarks import large
 from benchmarks.plain import published_decode, random_pisam
-from napari_pisam import Box, Click, Prompt, Window, load_predictor
+from napari_pisam import Box, Click, PlacedMask, Prompt, SegmentResult, Window, load_predictor
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ArraySource
 from napari_pisam.model.decoder import PromptState
@@ -267,6 +267,28 @@ def shell_large(make: Callable[[], Path]) -> Timed:
     return _process([*command, "-o", str(image.with_name("labels.tif"))])
 
 
+def large_object(*, as_prompt: bool) -> Timed:
+    """pisam-tiny: an object of 20,000 pixels, from a box to its mask, or from its mask to another.
+
+    The mask that is the prompt is in memory beside the new one, and counts.
+    """
+    segmenter, source = Segmenter(load_predictor(), EmbeddingCache(0)), large.LargeDisc()
+    held: list[PlacedMask] = []
+
+    def segment(prompt: Prompt) -> SegmentResult:
+        request = SegmentRequest(0, source, "disc", prompt, intensity=INTENSITY)
+        return segmenter.segment(request)
+
+    def run() -> object:
+        if not as_prompt:
+            return segment(Prompt(box=source.box)).placed
+        if not held:
+            held.append(segment(Prompt(box=source.box)).placed)
+        return segment(Prompt(mask=held[0])).packed
+
+    return run
+
+
 def shell_imports() -> Timed:
     """What that process imports, alone."""
     return _process(["-c", "import napari_pisam.cli.cutting, napari_pisam.export.labels_tiff"])
@@ -296,6 +318,8 @@ CASES: dict[str, Callable[[], Timed]] = {
     "tiny: pisam segment, imports": shell_imports,
     "tiny: pisam segment, pyramid of 21 GB, process": lambda: shell_large(large.pyramid),
     "tiny: pisam segment, flat file of 21 GB, process": lambda: shell_large(large.flat),
+    "tiny: box of 20,000 px": lambda: large_object(as_prompt=False),
+    "tiny: mask of 20,000 px as a prompt": lambda: large_object(as_prompt=True),
     "import napari_pisam, process": lambda: _process(["-c", "import napari_pisam"]),
     "tiny: first click, six windows looked at": lambda: tiny_first_click(object_size=None),
     "tiny: first click, 2k image": lambda: tiny_first_click(2048),

@@ -9,10 +9,13 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import tifffile
+from numpy.typing import NDArray
 
 from napari_pisam.datasets.synthetic import SyntheticTissue
 from napari_pisam.geometry import Window
+from napari_pisam.prompts import Box
 
 SIDE = 102_400
 """Of the image: 21 GB in 16 bits."""
@@ -49,6 +52,27 @@ def flat() -> Path:
         file[y : y + 600, x : x + 600] = tissue.region(window).pixels[..., 0]
     file.flush()
     return path
+
+
+class LargeDisc:
+    """An ImageSource of 32,000 x 32,000 pixels with one disc of 20,000, painted where read."""
+
+    height = width = 32_000
+    channels, dtype, rgb = 1, np.dtype(np.uint8), False
+    levels = tuple(2.0**i for i in range(8))
+    radius = 10_000
+    box = Box(6_000, 6_000, 26_000, 26_000)
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """See ImageSource."""
+        inside = window.inside(self.height, self.width)
+        if inside is None:
+            return np.zeros((0, 0, 1), np.uint8)
+        step = int(self.levels[window.level])
+        y = np.arange(inside.y, inside.y + inside.height, step, dtype=np.float32)
+        x = np.arange(inside.x, inside.x + inside.width, step, dtype=np.float32)
+        squares = (y[:, None] - self.height / 2) ** 2 + (x - self.width / 2) ** 2
+        return np.where(squares < self.radius**2, 180, 40).astype(np.uint8)[..., None]
 
 
 def _folder() -> Path:

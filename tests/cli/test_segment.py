@@ -240,10 +240,10 @@ def test_an_object_that_is_not_found_is_named(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from napari_pisam.predict import results
+    from napari_pisam.masks.packed import NOTHING
+    from napari_pisam.predict.mask_bands import ImageMask
 
-    nothing = np.full((64, 64), -1, np.float32)
-    monkeypatch.setattr(results, "logits_at_image", lambda *_: nothing)
+    monkeypatch.setattr(ImageMask, "packed", lambda self: NOTHING)
     written = run(
         capsys, "segment", image, "-o", tmp_path / "l.tif", "--model", toy_model,
         "--box", "10,10,40,40",

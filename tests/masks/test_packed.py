@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -45,3 +47,23 @@ def test_no_pixel_at_all_has_no_bounds() -> None:
     assert NOTHING.bounds is None
     assert NOTHING.placed().window is None
     assert NOTHING.span == 0
+
+
+@given(masks, st.sampled_from([1, 4, 64]))
+def test_a_mask_that_comes_in_bands_is_packed_as_the_whole_one(mask: np.ndarray, rows: int) -> None:
+    bands = (mask[y : y + rows] for y in range(0, len(mask), rows))
+    packed = PackedMask.of_bands(3, -4, bands)
+    assert packed.placed().mask.sum() == mask.sum()
+    assert not mask.any() or packed == PackedMask.of(PlacedMask(3, -4, mask))
+
+
+def test_packing_by_bands_writes_the_bits_that_packing_at_once_does() -> None:
+    mask = np.random.default_rng(0).random((1000, 333)) > 0.5
+    assert PackedMask.of(PlacedMask(0, 0, mask)).bits == zlib.compress(
+        np.packbits(mask).tobytes(), 1
+    )
+
+
+def test_a_tight_mask_is_not_copied_to_crop_it() -> None:
+    placed = PlacedMask(0, 0, np.ones((4, 5), np.bool_))
+    assert placed.cropped() is placed

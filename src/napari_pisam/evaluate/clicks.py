@@ -11,11 +11,11 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 from napari_pisam.geometry import Window
-from napari_pisam.images.resample import logits_at_image
 from napari_pisam.images.source import ImageSource
 from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.metrics import boundary_iou, boundary_width, covered, crops_on, iou
 from napari_pisam.predict.cache import EmbeddingCache
+from napari_pisam.predict.mask_bands import ImageMask
 from napari_pisam.predict.request import SegmentRequest
 from napari_pisam.predict.results import SegmentResult
 from napari_pisam.predict.segmenter import Segmenter, WindowModel
@@ -201,10 +201,8 @@ def correction_click(prediction: PlacedMask, truth: PlacedMask) -> Click | None:
 
 def low_res_placed(result: SegmentResult) -> PlacedMask:
     """The mask before the high-resolution head, in image pixels."""
-    inside = result.window.inside(result.image_height, result.image_width)
-    assert inside is not None  # there is a result, so the window met the image
-    logits = logits_at_image(result.low_res_logits, result.window, inside)
-    return PlacedMask(inside.y, inside.x, logits > 0)
+    image = (result.image_height, result.image_width)
+    return ImageMask(result.low_res_logits, result.window, image).packed().placed()
 
 
 def _moved(click: Click, dy: int, dx: int) -> Click:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.sparse import csr_array
 
 from napari_pisam.geometry import Window, WindowGrid
 
@@ -50,3 +53,20 @@ def logits_at_image(
     square = Image.fromarray(np.ascontiguousarray(logits, np.float32), mode="F")
     resized = square.resize((inside.width, inside.height), Image.Resampling.BILINEAR, box=box)
     return np.asarray(resized, np.float32)
+
+
+def linear_weights(centres: NDArray[np.float64], step: float, side: int) -> csr_array:
+    """How much each of `side` pixels counts for each of fewer or more: float32 (count, side).
+
+    centres, step: of the pixels that are wanted, in pixels of those that there are. Linear between
+    pixels; the mean of several, weighted, where a wanted one is wider.
+    """
+    places = np.clip(centres, 0, side - 1)[:, None]
+    reach = max(step, 1.0)
+    near = np.floor(places) + np.arange(-math.ceil(reach), math.ceil(reach) + 2)
+    weights = np.maximum(1 - np.abs(near - places) / reach, 0)
+    weights[(near < 0) | (near >= side)] = 0
+    weights = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    columns = np.clip(near, 0, side - 1).astype(np.int32)
+    rows = np.arange(len(centres) + 1) * near.shape[1]
+    return csr_array((weights.ravel(), columns.ravel(), rows), shape=(len(centres), side))

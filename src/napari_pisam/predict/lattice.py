@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from napari_pisam.geometry import Window, WindowGrid, pixel_centres
+from napari_pisam.images.resample import linear_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,8 @@ class Lattice:
         own = np.arange(grid.side)
         if self.counts == pixels.shape and np.allclose([rows_at, columns_at], [own, own]):
             return pixels
-        rows = _weights(rows_at, self.steps[0] / grid.pixel_size[0], grid.side)
-        cols = _weights(columns_at, self.steps[1] / grid.pixel_size[1], grid.side)
+        rows = linear_weights(rows_at, self.steps[0] / grid.pixel_size[0], grid.side)
+        cols = linear_weights(columns_at, self.steps[1] / grid.pixel_size[1], grid.side)
         # Sparse, which is quicker; and numpy's dense product leaves a thread that waits for more
         # work at full speed for some 50 ms, just when the answer is to be drawn.
         shown = (cols @ (rows @ pixels.astype(np.float32)).T).T
@@ -65,19 +64,3 @@ class Lattice:
     def _centres(self, axis: int) -> NDArray[np.float64]:
         count = self.counts[axis]
         return pixel_centres(self.starts[axis], self.steps[axis] * count, count)
-
-
-def _weights(centres: NDArray[np.float64], step: float, side: int) -> csr_array:
-    """How much each pixel of an array counts for each of the lattice: (count, side).
-
-    centres, step: of the lattice's pixels along one axis, in pixels of the array.
-    """
-    places = np.clip(centres, 0, side - 1)[:, None]
-    reach = max(step, 1.0)
-    near = np.floor(places) + np.arange(-math.ceil(reach), math.ceil(reach) + 2)
-    weights = np.maximum(1 - np.abs(near - places) / reach, 0)
-    weights[(near < 0) | (near >= side)] = 0
-    weights = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
-    columns = np.clip(near, 0, side - 1).astype(np.int32)
-    rows = np.arange(len(centres) + 1) * near.shape[1]
-    return csr_array((weights.ravel(), columns.ravel(), rows), shape=(len(centres), side))

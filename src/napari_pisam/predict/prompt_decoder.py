@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from torch import Tensor
 
-from napari_pisam.geometry import Window, WindowGrid
-from napari_pisam.images.resample import logits_at_image
+from napari_pisam.geometry import Window, WindowGrid, pixel_centres
+from napari_pisam.images.resample import linear_weights
 from napari_pisam.model.cells import cut, grown, strips
 from napari_pisam.model.decoder import PromptState
 from napari_pisam.model.deform import Region
@@ -35,6 +36,9 @@ MASK_LOGIT = 6.0
 """Logit that stands for a painted pixel of a mask prompt."""
 _TOGETHER_VALUES = 2**23
 """Mask features of prompts that are decoded together, in values; all else is a few times that."""
+
+_SUMMED_VALUES = 2**16
+"""Pixels of a mask prompt that are numbers at the same time."""
 
 
 @dataclass(eq=False)
@@ -344,10 +348,41 @@ def _array(logits: Tensor) -> NDArray[np.float32]:
 
 
 def mask_logits(prompt: Prompt, window: Window, low: int) -> NDArray[np.float32]:
-    """A mask prompt in the window's frame: float32 (low, low), +-MASK_LOGIT, soft at the edge."""
+    """A mask prompt in the window's frame: float32 (low, low), +-MASK_LOGIT, soft at the edge.
+
+    Each value is the mean of the mask round it, antialiased as a resize of the whole window is.
+    """
     assert prompt.mask is not None
-    painted = np.full((window.height, window.width), -MASK_LOGIT, np.float32)
-    painted[prompt.mask.in_window(window)] = MASK_LOGIT
-    frame = Window(0, 0, low, low)
-    # reading `low` pixels out of a picture of the window's own size is the same resampling
-    return logits_at_image(painted, frame, frame).copy() if window.height != low else painted
+    covered = np.zeros((low, low), np.float32)
+    own = prompt.mask.window
+    part = own and own.intersection(window)
+    if own and part:
+        inside = prompt.mask.mask[part.seen_from(own.y, own.x).slices]
+        columns = _part_weights(part.x - window.x, part.width, window.width, low=low)
+        rows = _part_weights(part.y - window.y, part.height, window.height, low=low)
+        for i in range(low):
+            taps = slice(rows.indptr[i], rows.indptr[i + 1])
+            if taps.start < taps.stop:
+                covered[i] = columns @ _row_sum(inside, rows.indices[taps], rows.data[taps])
+    return (2 * covered - 1) * np.float32(MASK_LOGIT)
+
+
+def _part_weights(start: int, count: int, length: int, *, low: int) -> csr_array:
+    """How much pixels start .. start + count of a window's side count for each of `low`."""
+    centres = pixel_centres(-0.5, length, low)
+    weights = linear_weights(centres, length / low, length)
+    weights.eliminate_zeros()
+    return weights[:, start : start + count]
+
+
+def _row_sum(
+    mask: NDArray[np.bool_], rows: NDArray[np.int32], weights: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The weighted sum of rows of a mask, a few columns at a time: float32 (columns,)."""
+    found = np.empty(mask.shape[1], np.float32)
+    first, last = int(rows.min()), int(rows.max()) + 1
+    ordered = np.zeros(last - first, np.float32)
+    ordered[rows - first] = weights
+    for x in range(0, mask.shape[1], step := max(_SUMMED_VALUES // len(ordered), 1)):
+        found[x : x + step] = ordered @ mask[first:last, x : x + step].astype(np.float32)
+    return found

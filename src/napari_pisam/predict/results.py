@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window, WindowGrid
 from napari_pisam.images.intensity import IntensityWindow
-from napari_pisam.images.resample import logits_at_image
+from napari_pisam.masks.packed import PackedMask
 from napari_pisam.masks.placed import PlacedMask
+from napari_pisam.predict.mask_bands import ImageMask
 from napari_pisam.predict.preview import Preview
 from napari_pisam.prompts import Click, Prompt
 
@@ -76,13 +77,18 @@ class SegmentResult:
         return WindowGrid(self.window, len(self.logits)).pixel_size[0]
 
     @cached_property
+    def _image_mask(self) -> ImageMask:
+        return ImageMask(self.logits, self.window, (self.image_height, self.image_width))
+
+    @cached_property
+    def packed(self) -> PackedMask:
+        """The mask in image pixels without empty margins, one bit a pixel and compressed."""
+        return self._image_mask.packed()
+
+    @property
     def placed(self) -> PlacedMask:
-        """The mask in image pixels, without empty margins."""
-        inside = self.window.inside(self.image_height, self.image_width)
-        if inside is None:
-            return PlacedMask(0, 0, np.zeros((0, 0), np.bool_))
-        logits = logits_at_image(self.logits, self.window, inside)
-        return PlacedMask(inside.y, inside.x, logits > 0).cropped()
+        """The mask in image pixels, without empty margins. Unpacked anew at each call."""
+        return self.packed.placed()
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -96,15 +102,15 @@ class SegmentResult:
 
     def prepared(self) -> SegmentResult:
         """The same result, with everything made that a viewer will ask of it."""
-        _ = self.placed, self.preview
+        _ = self.packed, self.preview
         return self
 
     def covers(self, click: Click) -> bool:
         """Whether the mask covers the click's pixel; False outside the window."""
-        return self.placed.covers(click)
+        return self._image_mask.covers(click)
 
     @property
     def nbytes(self) -> int:
         """Bytes that it holds, with its mask and its preview."""
         logits = self.logits.nbytes + self.low_res_logits.nbytes
-        return logits + self.placed.mask.nbytes + self.preview.nbytes
+        return logits + len(self.packed.bits) + self.preview.nbytes
