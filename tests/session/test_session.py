@@ -598,16 +598,17 @@ def test_undo_and_redo_leave_what_a_step_of_another_plane_has_done_since(desktop
     assert [(o.label, o.area) for o in session.registry.of("array")][-1] == (1, left)
 
 
-def test_redo_does_not_take_from_a_brush_what_undo_has_left_to_it(desktop: Desktop) -> None:
+def test_redo_brings_back_also_what_a_brush_has_erased(desktop: Desktop) -> None:
     session, labels = desktop.session, desktop.store.labels
     session.click(Click(50, 50, None))
     session.keep()
+    kept = labels.copy()
     labels[0, 50, 48:52] = 0
-    erased = labels.copy()
     session.undo()
+    assert not labels.any()
     session.redo()
-    assert np.array_equal(labels, erased)
-    assert session.registry.of("array")[0].area == (erased == 1).sum()
+    assert np.array_equal(labels, kept)
+    assert session.registry.of("array")[0].area == (kept == 1).sum()
 
 
 def test_a_change_that_the_labels_refuse_is_no_step(desktop: Desktop) -> None:

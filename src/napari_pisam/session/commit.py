@@ -24,7 +24,7 @@ from napari_pisam.session.label_edit import (
 from napari_pisam.session.label_store import LabelStore, LabelStoreError, LabelStores
 from napari_pisam.session.objects import KeptObject, ObjectEdit, ObjectRegistry
 from napari_pisam.session.options import Options
-from napari_pisam.session.plane import ImagePlane
+from napari_pisam.session.plane import ImagePlane, PlaneIndex
 from napari_pisam.session.plane_state import PendingKeep, PlaneState
 from napari_pisam.session.requests import OpenRequests
 
@@ -133,6 +133,8 @@ class Committer:
         self._clock = clock
         self._notify = notify
         self._announce = announce
+        # Planes of stores that an edit of several planes has changed, from whichever history.
+        self._spanned: set[tuple[str, PlaneIndex]] = set()
 
     def keep(self, state: PlaneState, options: Options) -> bool:
         """Keep a plane's active object, now or when its mask arrives; whether that is a step."""
@@ -196,10 +198,21 @@ class Committer:
         """Do a plane's next step again in labels, list and history; None when it cannot be."""
         if not state.history.undone:
             return None
-        edit = state.history.undone[-1].redo_edit
+        edit = self._redo_edit(state.history.undone[-1])
         if edit is not None and self._apply(edit) is None:
             return None
         return state.history.redo()
+
+    def _redo_edit(self, step: Step) -> ObjectEdit | None:
+        """What does a step again: its own edit, over what a brush has erased of it since.
+
+        Where a step of another plane's history may have changed the labels since, only what undo
+        has really changed: undo and redo leave that step's pixels alone.
+        """
+        if step.edit is None or step.restored is None:
+            return step.edit
+        planes = {(step.edit.store.key, edit.plane) for edit in step.edit.edits}
+        return step.restored.inverse if planes & self._spanned else step.edit
 
     def _apply(self, edit: ObjectEdit) -> ObjectEdit | None:
         """What an edit has really changed; None when the labels refuse it."""
@@ -208,6 +221,8 @@ class Committer:
         except LabelStoreError as error:
             self._announce("error", str(error))
             return None
+        if len(edit.edits) > 1:
+            self._spanned.update((edit.store.key, part.plane) for part in edit.edits)
         self._notify(written)
         return written
 

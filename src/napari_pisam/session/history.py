@@ -39,11 +39,6 @@ class Step:
         """What takes it back in the labels."""
         return self.edit.inverse if self.edit is not None else None
 
-    @property
-    def redo_edit(self) -> ObjectEdit | None:
-        """What does it again in the labels: exactly what taking it back has changed there."""
-        return self.restored.inverse if self.restored is not None else None
-
 
 class History:
     """The steps of one plane and how far they are undone.
