@@ -148,14 +148,14 @@ def table_of(found: dict[str, Measured]) -> Table:
 
 def window_report(console: Console) -> dict[str, object] | None:
     """How long the window stands still, printed; None where there is no screen."""
-    from benchmarks import gui
+    from benchmarks import fluency, gui
 
     reason = gui.why_no_window()
     if reason is not None:
         console.print(reason)
         return None
     seen = gui.measure_apart()
-    for sentence in gui.sentences(seen):
+    for sentence in fluency.sentences(seen):
         console.print(sentence)
     return asdict(seen)
 

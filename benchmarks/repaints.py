@@ -51,13 +51,13 @@ def model_at_work(pixels: Any, places: Any) -> Iterator[None]:
         for number, (y, x) in enumerate(places):
             prompt = Prompt(points=(Click(float(y), float(x), True),))
             runner.submit(SegmentRequest(number + 1, source, "tissue", prompt))
-        _until_second_answer(begun)
+        _until_second_request(begun)
         yield
     finally:
         runner.close(timeout=20)
 
 
-def _until_second_answer(begun: list[int]) -> None:
+def _until_second_request(begun: list[int]) -> None:
     """Until torch is imported and the model loaded."""
     from qtpy.QtWidgets import QApplication
 

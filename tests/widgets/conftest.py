@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QSettings
 
-from napari_pisam.widgets.qt.runner import SegmentEngine
 from napari_pisam.widgets.segment_dock import keys_panel
 from napari_pisam.widgets.segment_dock.segment_widget import SegmentWidget
+from napari_pisam.widgets.viewer.model_loading import SegmentEngine
 from napari_pisam.widgets.viewer.workspace import STATE_VARIABLE
 from tests.session.discs import DiscEngine
 from tests.widgets.gui_user import GuiUser, until

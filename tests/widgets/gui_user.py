@@ -1,4 +1,4 @@
-"""A person's user in a test: real mouse and key events on the canvas of a real window."""
+"""A user of the window in a test: real mouse and key events on the canvas of a viewer."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ class GuiUser:
 
     def _move_to(self, spot: QPoint) -> None:
         """Move the pointer, and wait: it is the screen's, whose news take a moment to come."""
-        come: list[Any] = []
+        events: list[Any] = []
 
         def note(event: Any) -> None:
-            come.append(event)
+            events.append(event)
 
         moved = self.canvas._scene_canvas.events.mouse_move
         there = QCursor.pos() == self.canvas.native.mapToGlobal(spot)
@@ -73,7 +73,7 @@ class GuiUser:
         QTest.mouseMove(self.canvas.native, spot)
         # Now and then a screen tells nothing; what follows then waits for what it is about.
         end = time.monotonic() + 2
-        while not (there or come) and time.monotonic() < end:
+        while not (there or events) and time.monotonic() < end:
             QApplication.processEvents()
             time.sleep(0.002)
         rested = time.monotonic() + REST_SECONDS
@@ -117,9 +117,9 @@ class GuiUser:
         self, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier
     ) -> None:
         QTest.keyClick(self.canvas.native, key, modifier)
-        self.look()
+        self.let_draw()
 
-    def look(self) -> None:
+    def let_draw(self) -> None:
         """Let the window be drawn; a mask may still be on its way."""
         until(lambda: not self.widget.drawing, "drawing the window")
 

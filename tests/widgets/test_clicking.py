@@ -43,7 +43,7 @@ def user(window: GuiUser) -> GuiUser:
     # Mesa's driver may crash when textures come before the picture without the old ones is drawn.
     window.wait()
     window.viewer.layers.clear()
-    window.look()
+    window.let_draw()
     QApplication.processEvents()
     window.widget.panel.keeping.object_size.setValue(0)
     window.viewer.add_image(np.zeros((200, 300), np.uint8), contrast_limits=(0, 255))
@@ -276,7 +276,7 @@ def test_other_layers_and_the_switch_leave_the_mouse_to_napari(user: GuiUser) ->
     assert user.viewer.layers.selection.active is shapes
     user.click(60, 80)
     assert prompt_of(user).empty
-    user.look()
+    user.let_draw()
     assert user.widget.panel.banner.mode.name == "paused"
     user.viewer.layers.selection.active = user.widget.image
     user.widget.panel.clicking.click()

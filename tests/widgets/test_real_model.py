@@ -8,8 +8,9 @@ import numpy as np
 import skimage.data
 from qtpy.QtCore import Qt
 
+from napari_pisam import load_predictor
 from napari_pisam.prompts import Click, Prompt
-from napari_pisam.widgets.viewer.model_loading import engine_for, without_triton
+from napari_pisam.widgets.viewer.model_loading import engine_for
 from napari_pisam.widgets.viewer.segment_points import segment_points
 from tests.widgets.conftest import Opener
 
@@ -39,10 +40,7 @@ def test_real_clicks_give_the_labels_of_the_api_and_of_the_script(open_panel: Op
     assert len(widget.objects) == 3
     labels = widget.labels
     assert labels is not None
-    with without_triton():
-        from napari_pisam import load_predictor
-
-        predictor = load_predictor("pisam-tiny")
+    predictor = load_predictor("pisam-tiny")
     expected = np.zeros(image.shape, labels.data.dtype)
     for kept in widget.objects:
         mask = predictor.segment(image, kept.prompt, object_size=kept.object_size).mask

@@ -76,7 +76,7 @@ def test_a_rectangle_drawn_in_a_shapes_layer_is_the_box(open_panel: Opener, rota
     user.drag((40, 50), (100, 140))
     shapes.mode = "pan_zoom"
     assert len(shapes.data) == 1
-    user.look()
+    user.let_draw()
     shown = user.widget.panel.banner.mode
     assert (shown.name, "Press Box" in shown.hint) == ("paused", True)
     QTest.mouseClick(user.widget.panel.buttons["box"], Qt.MouseButton.LeftButton)

@@ -53,7 +53,7 @@ def test_other_planes_and_axes_keep_their_own_objects(open_panel: Opener) -> Non
     user.wait()
     viewer.dims.set_current_step(0, 11)
     assert user.widget.result is None
-    user.look()
+    user.let_draw()
     assert user.widget.panel.banner.mode.name == "start"
     session.click(Click(25, 25, None))
     user.wait()
@@ -71,7 +71,7 @@ def test_other_planes_and_axes_keep_their_own_objects(open_panel: Opener) -> Non
     assert session.plane.key.index == (None, None, 7)
     viewer.dims.ndisplay = 3
     assert session.plane is None
-    user.look()
+    user.let_draw()
     assert user.widget.panel.banner.mode.name == "empty"
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from napari_pisam.predict.request import SegmentRequest
 from napari_pisam.predict.results import SegmentResult
-from napari_pisam.widgets.qt.runner import Runner, sentence_of
+from napari_pisam.widgets.qt.runner import Runner
+from napari_pisam.widgets.viewer.model_loading import sentence_of
 from tests.session.discs import DiscEngine, small_request
 from tests.widgets.gui_user import until
 
@@ -116,7 +117,7 @@ def test_an_error_is_a_sentence_and_the_next_question_is_answered(
 def test_when_nobody_asks_after_an_answer_it_works_ahead_once(
     runner: Runner, steps: Steps, told: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_pisam.widgets.qt.runner.LOOK_ROUND_SECONDS", 0.02)
+    monkeypatch.setattr("napari_pisam.widgets.qt.runner.REST_SECONDS", 0.02)
     steps.gate.set()
     steps.pause.set()
     runner.submit(small_request(1))
@@ -130,7 +131,7 @@ def test_when_nobody_asks_after_an_answer_it_works_ahead_once(
 def test_a_question_ends_the_working_ahead_at_the_next_step(
     runner: Runner, steps: Steps, told: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_pisam.widgets.qt.runner.LOOK_ROUND_SECONDS", 0.02)
+    monkeypatch.setattr("napari_pisam.widgets.qt.runner.REST_SECONDS", 0.02)
     steps.gate.set()
     runner.submit(small_request(1))
     until(steps.resting.is_set)

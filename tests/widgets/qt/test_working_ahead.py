@@ -51,7 +51,7 @@ def engine() -> Ahead:
 
 @pytest.fixture
 def runner(qapp: Any, engine: Ahead, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runner]:
-    monkeypatch.setattr("napari_pisam.widgets.qt.runner.LOOK_ROUND_SECONDS", 0.02)
+    monkeypatch.setattr("napari_pisam.widgets.qt.runner.REST_SECONDS", 0.02)
     made = Runner(engine, lambda request_id: True)
     yield made
     engine.goes_on.set()
@@ -84,7 +84,7 @@ def test_another_model_is_loaded_before_more_is_made_ahead_for_the_old_one(
 
 def test_closing_does_not_wait_for_what_is_made_ahead(qapp: Any, engine: Ahead) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("napari_pisam.widgets.qt.runner.LOOK_ROUND_SECONDS", 0.02)
+        patch.setattr("napari_pisam.widgets.qt.runner.REST_SECONDS", 0.02)
         made = Runner(engine, lambda request_id: True)
         made.submit(small_request(1))
         until(engine.stands.is_set, "working ahead")

@@ -8,43 +8,22 @@ alone for a moment after a result, it works ahead for the correction that may fo
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
-from napari_pisam.jobs import ended, finish_while, one_sentence
+from napari_pisam.jobs import finish_while
 from napari_pisam.predict.request import SegmentRequest
 from napari_pisam.predict.results import SegmentResult
+from napari_pisam.widgets.viewer.model_loading import SegmentEngine, sentence_of
 
 logger = logging.getLogger(__name__)
 
-# The window is drawn before the model gets the processor; on Linux a thread has its own niceness.
-WORKER_NICENESS = 15
-# Drawing lets go of Python's lock at every call of the graphics driver, and waits this long each
-# time that the model's thread has taken it; Python's own 5 ms add up to a window that stands still.
-SWITCH_SECONDS = 0.0005
-LOOK_ROUND_SECONDS = 0.5
-
-
-class SegmentEngine(Protocol):
-    """What the thread runs: see `session.engine.Engine`."""
-
-    def steps(self, request: SegmentRequest) -> Generator[str, None, SegmentResult]:
-        """Segment one object in steps; yields the name of each."""
-        ...
-
-    def prepare(self) -> None:
-        """Load what the first request needs."""
-        ...
-
-    def idle(self) -> Generator[None, None, None]:
-        """Work ahead, in steps, for what may be requested after the latest result."""
-        ...
+REST_SECONDS = 0.5
+"""The thread works ahead once nothing was requested for so long."""
 
 
 class Runner(QObject):
@@ -61,14 +40,13 @@ class Runner(QObject):
 
     def __init__(self, engine: SegmentEngine, is_wanted: Callable[[int], bool]) -> None:
         super().__init__()
-        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))
         self._engine = engine
         self._is_wanted = is_wanted
         self._waiting: deque[SegmentRequest] = deque()
         self._prepare = self._ahead = False
         self._wake = threading.Condition()
         self._closing = False
-        # Not a daemon: Python would pull the floor from under a computation when it ends.
+        # Not a daemon: at its end Python takes down what a running computation still uses.
         self._thread = threading.Thread(target=self._run, name="pi-sam", daemon=False)
         self._thread.start()
 
@@ -101,12 +79,11 @@ class Runner(QObject):
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        _yield_to_the_window()
         while True:
             with self._wake:
                 rested = False
                 while not (self._wanted or rested):
-                    rested = not self._wake.wait(LOOK_ROUND_SECONDS) and self._ahead
+                    rested = not self._wake.wait(REST_SECONDS) and self._ahead
                     # A script may end without closing anything.
                     self._closing |= not threading.main_thread().is_alive()
                 if self._closing:
@@ -126,7 +103,7 @@ class Runner(QObject):
         return bool(self._waiting) or self._prepare or self._closing
 
     def _work_ahead(self, engine: SegmentEngine) -> None:
-        """Nobody asked for it, so a request ends it and an error is not told."""
+        """Nobody asked for it, so a request ends it and an error is only logged."""
         try:
             for _ in engine.idle():
                 if self._wanted:
@@ -139,27 +116,27 @@ class Runner(QObject):
             engine.prepare()
         except Exception as error:
             logger.warning("The model could not be loaded.", exc_info=True)
-            self._tell(self.failed, 0, sentence_of(error))
+            self._emit(self.failed, 0, sentence_of(error))
 
     def _segment(self, request: SegmentRequest, engine: SegmentEngine) -> None:
         try:
             result = self._steps(request, engine)
         except Exception as error:
             logger.warning("A request to the model failed.", exc_info=True)
-            self._tell(self.failed, request.id, sentence_of(error))
+            self._emit(self.failed, request.id, sentence_of(error))
         else:
             if result is not None:
                 self._ahead = True
-                self._tell(self.finished, result)
+                self._emit(self.finished, result)
 
     def _steps(self, request: SegmentRequest, engine: SegmentEngine) -> SegmentResult | None:
         return finish_while(
             lambda: not self._closing and self._is_wanted(request.id),
             engine.steps(request),
-            lambda word: self._tell(self.stage, request.id, word),
+            lambda word: self._emit(self.stage, request.id, word),
         )
 
-    def _tell(self, signal: Any, *values: object) -> None:
+    def _emit(self, signal: Any, *values: object) -> None:
         if self._closing:
             return
         try:
@@ -167,22 +144,3 @@ class Runner(QObject):
         except RuntimeError:
             # The window was closed between the request and the result.
             self._closing = True
-
-
-def sentence_of(error: Exception) -> str:
-    """What to tell the person about an error: its own first sentence, else what kind it is."""
-    first = str(error).strip().partition("\n")[0]
-    return one_sentence(
-        error,
-        memory="There is not enough memory for this model: choose a smaller one.",
-        otherwise=ended(first or f"The model failed ({type(error).__name__})"),
-    )
-
-
-def _yield_to_the_window() -> None:
-    """Let the main thread go first where the system can tell threads apart."""
-    if sys.platform.startswith("linux"):
-        try:
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), WORKER_NICENESS)
-        except OSError:
-            logger.debug("The worker thread keeps its priority.")

@@ -53,4 +53,7 @@ class QtScheduler(QObject):
         try:
             self._queue.step()
         finally:
+            if self._closed:
+                # The work itself has closed it, and may have more steps.
+                self._queue.clear()
             self._start()

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
 from napari_pisam.predict.results import SegmentResult
+from napari_pisam.widgets.segment_dock.modes import NO_IMAGE, Mode
 from napari_pisam.widgets.viewer.colours import ADDS, DOUBT, OUTLINE, REMOVES, rgba
-
-if TYPE_CHECKING:
-    from napari_pisam.widgets.viewer.workspace import Workspace
 
 MESSAGE_SECONDS = 6.0
 QUIET = "#9a9a9a"
@@ -20,82 +15,12 @@ TINT = 0.16
 """How strongly the banner is coloured behind its words, of 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """What the banner says. name: for tests and style sheets. colour: of its bar."""
-
-    name: str
-    colour: str
-    title: str
-    hint: str = ""
-
-
-NO_IMAGE = Mode("empty", QUIET, "Open an image to begin", "File > Open, or a sample of Pi-SAM.")
-NO_PLANE = Mode("empty", QUIET, "No plane is shown", "Switch the viewer to 2D, on the image.")
-PAUSED = Mode("paused", QUIET, "Clicks are napari's", "Press “Click to segment” to go on.")
-BOX = Mode("box", OUTLINE, "Drag a box round the object", "Esc leaves the box.")
-START = Mode(
-    "start", ADDS, "Click on an object", "Shift or right click: not the object. Shift-drag: a box."
-)
-NEGATIVE = Mode("start", ADDS, "Now click on the object itself")
-WORKING = Mode("busy", QUIET, "Looking …", "Go on clicking if you like; Esc drops the object.")
-CORRECT = Mode("correct", OUTLINE, "Click where the mask is wrong", "Enter keeps it, Esc drops it.")
-ADDING = Mode("correct", ADDS, "+  A click here adds", "Enter keeps the object, Esc drops it.")
-REMOVING = Mode(
-    "correct", REMOVES, "\u2212  A click here removes", "Enter keeps the object, Esc drops it."
-)
-
-STAGES = {
-    "load": "Loading the model …",
-    "intensity": "Measuring the image …",
-    "read": "Looking …",
-    "trial": "Looking …",
-    "encode": "Drawing the mask …",
-    "decode": "Drawing the mask …",
-}
-
-
-def mode_of(work: Workspace, *, over: str = "") -> Mode:
-    """The mode that the workspace is in. over: what a click under the mouse would do."""
-    session, mouse = work.session, work.mouse
-    active_object = session.active_object
-    if work.bridge.image is None:
-        return NO_IMAGE
-    if active_object is None:
-        return NO_PLANE
-    if not mouse.enabled:
-        return PAUSED
-    if not mouse.listens:
-        return elsewhere(work)
-    if mouse.box_mode:
-        return BOX
-    if session.waiting:
-        return WORKING
-    if active_object.prompt.empty:
-        return START if active_object.untouched else NEGATIVE
-    return {"adds": ADDING, "removes": REMOVING}.get(over, CORRECT)
-
-
-def elsewhere(work: Workspace) -> Mode:
-    """Why clicks are napari's although they are wanted, and what to do about it."""
-    image, active = work.bridge.image, work.viewer.layers.selection.active
-    if image is None or active is None:
-        return NO_IMAGE
-    if any(active is other for other in work.bridge.images() if other is not image):
-        hint = f"Choose it as the image above, or select “{image.name}”."
-        return Mode("paused", QUIET, f"“{active.name}” is selected", hint)
-    if work.shapes is not None:
-        hint = f"Press Box for a box round its shape, or select “{image.name}” to click."
-        return Mode("paused", QUIET, f"“{active.name}” is selected", hint)
-    if str(active.mode) != "pan_zoom":
-        hint = "Choose its move tool (four arrows) to click on objects."
-        return Mode("paused", QUIET, f"A tool of “{active.name}” is in hand", hint)
-    hint = f"Select “{image.name}” in the layer list to click on objects."
-    return Mode("paused", QUIET, f"“{active.name}” is selected", hint)
+TONES = {"quiet": QUIET, "adds": ADDS, "removes": REMOVES, "mask": OUTLINE, "error": DOUBT}
+"""The colour of each tone of a mode."""
 
 
 class Banner(QFrame):
-    """Shows a mode, or a message, on a ground of its colour.
+    """Shows a mode, or a message, on a background of its colour.
 
     A message goes after a while; an error stays until the person does something about it.
     """
@@ -117,7 +42,7 @@ class Banner(QFrame):
         layout.setSpacing(1)
         layout.addWidget(self._title)
         layout.addWidget(self._hint)
-        # Never seen: it tells how high two lines are in napari's style.
+        # Never shown: it has the height of two lines in napari's style.
         self._two_lines = QLabel("\n", self)
         self._two_lines.hide()
         self.setToolTip("What a click on the image does now, and what went wrong.")
@@ -137,8 +62,10 @@ class Banner(QFrame):
     def show_message(self, level: str, sentence: str) -> None:
         """Show a sentence: "error" until `clear_message`, anything else for a while."""
         error = level == "error"
-        colour, title = (DOUBT, "⚠  That did not work") if error else (QUIET, "")
-        self._message = Mode(level, colour, title or sentence, sentence if title else "")
+        if error:
+            self._message = Mode(level, "error", "⚠  That did not work", sentence)
+        else:
+            self._message = Mode(level, "quiet", sentence)
         self._clock.stop()
         if not error:
             self._clock.start(int(MESSAGE_SECONDS * 1000))
@@ -167,12 +94,13 @@ class Banner(QFrame):
         # What lies below does not jump with the mode.
         self._two_lines.ensurePolished()
         self._hint.setMinimumHeight(self._two_lines.sizeHint().height())
-        if shown.colour == self._colour:
+        colour = TONES[shown.tone]
+        if colour == self._colour:
             return
-        self._colour = shown.colour
-        red, green, blue, _ = (round(255 * part) for part in rgba(shown.colour, 1.0))
+        self._colour = colour
+        red, green, blue, _ = (round(255 * part) for part in rgba(colour, 1.0))
         self.setStyleSheet(
-            f"QFrame#pisamBanner {{ border: none; border-left: 5px solid {shown.colour};"
+            f"QFrame#pisamBanner {{ border: none; border-left: 5px solid {colour};"
             f" background: rgba({red}, {green}, {blue}, {TINT}); }}"
             " QFrame#pisamBanner QLabel { background: transparent; }"
         )

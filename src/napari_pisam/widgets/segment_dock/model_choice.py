@@ -10,8 +10,8 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 
 from napari_pisam import zoo
-from napari_pisam.widgets.qt.busy import BusyBar
-from napari_pisam.widgets.qt.runner import sentence_of
+from napari_pisam.widgets.qt.busy_bar import BusyBar
+from napari_pisam.widgets.viewer.model_loading import sentence_of
 
 OTHER_FILE = "Weights from a file …"
 MEGABYTE = 1e6
@@ -49,13 +49,13 @@ class Download(QObject):
     def _run(self) -> None:
         try:
             for step in zoo.download(self.name, cancelled=self._stop.is_set):
-                self._tell(self.progress, step.done, step.total or 0)
+                self._announce(self.progress, step.done, step.total or 0)
         except Exception as error:  # noqa: BLE001 - whatever it was, the person gets a sentence
-            self._tell(self.failed, sentence_of(error))
+            self._announce(self.failed, sentence_of(error))
         else:
-            self._tell(self.arrived, self.name)
+            self._announce(self.arrived, self.name)
 
-    def _tell(self, signal: Any, *values: object) -> None:
+    def _announce(self, signal: Any, *values: object) -> None:
         try:
             signal.emit(*values)
         except RuntimeError:
@@ -72,7 +72,11 @@ def entry_text(entry: zoo.ZooEntry) -> str:
 
 
 class ModelChoice(QComboBox):
-    """Signals: chosen(name or path), a model that is at hand; message(level, sentence)."""
+    """The models by name.
+
+    busy_bar: shows a download; whoever lays the panel out gives it its place. Signals: chosen(name
+    or path), a model that is at hand; message(level, sentence).
+    """
 
     chosen = Signal(str)
     message = Signal(str, str)
@@ -81,7 +85,8 @@ class ModelChoice(QComboBox):
         super().__init__(parent)
         self.model_name = zoo.DEFAULT_MODEL
         self._download: Download | None = None
-        self._bar = BusyBar(self, cancelled=self.cancel_download)
+        self.busy_bar = BusyBar()
+        self.busy_bar.cancelled.connect(self.cancel_download)
         self.setToolTip(
             "The model that draws the masks. Models that are not here yet are downloaded when "
             "they are chosen; work goes on meanwhile."
@@ -170,8 +175,8 @@ class ModelChoice(QComboBox):
 
     def _on_progress(self, done: int, total: int) -> None:
         if self._download is not None:
-            text = f"Downloading {self._download.name}"
-            self._bar.show(text, done=round(done / MEGABYTE), total=round(total / MEGABYTE))
+            title = f"Downloading {self._download.name}"
+            self.busy_bar.show_progress(title, done=done, total=total)
 
     def _on_arrived(self, name: str) -> None:
         self._end_download()
@@ -183,7 +188,7 @@ class ModelChoice(QComboBox):
         self.refresh()
 
     def _end_download(self) -> None:
-        self._bar.close()
+        self.busy_bar.finish()
         if self._download is not None:
             self._download.wait(0.5)
         self._download = None

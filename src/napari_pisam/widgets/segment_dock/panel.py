@@ -28,11 +28,12 @@ from napari_pisam.widgets.segment_dock.options_panel import (
     form,
     narrow,
 )
+from napari_pisam.widgets.segment_dock.restore import date_of
 from napari_pisam.widgets.segment_dock.section import Section
 from napari_pisam.widgets.viewer.keys import Keys
 
 if TYPE_CHECKING:
-    from napari_pisam.widgets.viewer.workspace import Workspace
+    from napari_pisam.widgets.segment_dock.dock_state import Choice, DockState
 
 DOCK_MIN_WIDTH = 300
 SPANS = ((12, 12), (6, 6, 6, 6), (7, 7, 10))
@@ -137,7 +138,7 @@ class Panel(QWidget):
         for name in ("box", "unsure"):
             self.buttons[name].setCheckable(True)
         self.clicking = self._button(
-            "Click to segment", "On: clicks segment. Off: clicks are napari's."
+            "Click to segment", "On: clicks segment. Off: clicks go to napari."
         )
         self.clicking.setCheckable(True)
         self.clicking.setChecked(True)
@@ -156,10 +157,11 @@ class Panel(QWidget):
         return grid
 
     def _build_notices(self) -> QWidget:
-        """What can be brought back: a deleted layer, an earlier session's objects."""
+        """A download, a deleted layer that can be brought back, an earlier session's objects."""
         self.notices = QWidget()
         layout = QVBoxLayout(self.notices)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.models.busy_bar)
         self.put_back = self._button("", "Bring the deleted labels layer back.")
         self.restore = self._button("", "Bring these objects back in a new labels layer.")
         for button in (self.put_back, self.restore):
@@ -175,35 +177,27 @@ class Panel(QWidget):
         row.addWidget(self.remove)
         return row
 
-    def show_work(self, work: Workspace) -> None:
-        """Let be pressed what makes sense now."""
-        session, active_object = work.session, work.session.active_object
-        started = active_object is not None and not active_object.untouched
-        enabled = {
-            "keep": started,
-            "drop": started,
-            "undo": session.can_undo,
-            "redo": session.can_redo,
-            "flip": active_object is not None and bool(active_object.prompt.corrections),
-            "box": active_object is not None,
-            "doubt": active_object is not None and active_object.result is not None,
-        }
-        for name, on in enabled.items():
-            self.buttons[name].setEnabled(on)
-        self.buttons["box"].setChecked(work.mouse.box_mode)
-        self.buttons["unsure"].setChecked(work.bridge.display.show_unsure)
-        orphans = work.bridge.targets.orphans
-        self.put_back.setVisible(bool(orphans))
-        if orphans:
-            names = ", ".join(f"“{layer.name}”" for layer in orphans)
-            self.put_back.setText(f"Put back the deleted {names}")
-
-    def show_objects(self, work: Workspace) -> None:
-        """List the kept objects, and say what size is typical of them."""
-        self.table.objects.show(work.objects)
-        self.objects_title.setText(count_of(work.objects))
+    def show_state(self, state: DockState) -> None:
+        """Show it; what is shown already is left alone."""
+        self.banner.show_mode(state.mode)
+        fill(self.image_choice, state.images)
+        fill(self.labels_choice, state.labels)
+        for name, button in self.buttons.items():
+            button.setEnabled(name in state.enabled)
+        self.buttons["box"].setChecked(state.box_mode)
+        self.buttons["unsure"].setChecked(state.show_unsure)
+        self.put_back.setVisible(bool(state.deleted))
+        names = ", ".join(f"“{name}”" for name in state.deleted)
+        self.put_back.setText(f"Put back the deleted {names}")
+        self.restore.setVisible(state.offer is not None)
+        if state.offer is not None:
+            count, date = count_of(state.offer.objects), date_of(state.offer)
+            self.restore.setText(f"Restore {count} of {date}")
+        self.table.objects.show(state.objects)
+        self.objects_title.setText(count_of(state.objects))
         self.show_choice_of_object()
-        self.keeping.show_automatic_size(work.session.typical_size)
+        self.keeping.show_automatic_size(state.size)
+        self.status.show_result(state.result, self.models.model_name)
 
     def show_choice_of_object(self) -> None:
         """Objects can be corrected and deleted once one is selected."""
@@ -218,3 +212,14 @@ class Panel(QWidget):
             button.setToolTip(f"{button.property('pisamTip')}  [{key}]")
         for name, title in (("keep", "Keep"), ("drop", "Drop")):
             self.buttons[name].setText(f"{title}  ({to_qt(self._keys.keys[name])})")
+
+
+def fill(box: QComboBox, choice: Choice) -> None:
+    """Give a combo box its entries without a signal."""
+    before = box.blockSignals(True)
+    if [box.itemText(i) for i in range(box.count())] != list(choice.names):
+        box.clear()
+        box.addItems(choice.names)
+    if box.currentIndex() != choice.row:
+        box.setCurrentIndex(choice.row)
+    box.blockSignals(before)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
-from napari_pisam.widgets.qt.runner import sentence_of
+from napari_pisam.widgets.viewer.model_loading import sentence_of
 from napari_pisam.widgets.viewer.segment_points import Batch
 
 if TYPE_CHECKING:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QApplication, QComboBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
-from napari_pisam.session.journal import ImageIdentity, Restored, tidy
+from napari_pisam.session.journal import tidy
 from napari_pisam.session.objects import KeptObject
 from napari_pisam.session.options import Options
-from napari_pisam.widgets.qt.busy import BusyBar
-from napari_pisam.widgets.qt.runner import Runner, SegmentEngine
+from napari_pisam.widgets.qt.runner import Runner
 from napari_pisam.widgets.qt.scheduler import QtScheduler
-from napari_pisam.widgets.segment_dock.banner import STAGES, WORKING, Mode, mode_of
-from napari_pisam.widgets.segment_dock.ending import Ending
+from napari_pisam.widgets.segment_dock.dock_view import DockView
 from napari_pisam.widgets.segment_dock.keys_panel import chosen_keys
-from napari_pisam.widgets.segment_dock.object_table import count_of
+from napari_pisam.widgets.segment_dock.lifetime import Connections, PanelLifetime
+from napari_pisam.widgets.segment_dock.model_requests import ModelRequests
 from napari_pisam.widgets.segment_dock.panel import Panel
-from napari_pisam.widgets.viewer.model_loading import engine_for
+from napari_pisam.widgets.segment_dock.restore import EarlierObjects
+from napari_pisam.widgets.viewer.model_loading import SegmentEngine, engine_for
 from napari_pisam.widgets.viewer.prompt_layers import CORRECTIONS, PROMPTS
 from napari_pisam.widgets.viewer.scheduling import begin
 from napari_pisam.widgets.viewer.workspace import Workspace
@@ -32,43 +30,16 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image, Labels, Points
 
-    from napari_pisam.predict.request import SegmentRequest
     from napari_pisam.predict.results import SegmentResult
 
-NEW_LABELS = "New layer"
-NO_IMAGES = "no image is open"
 OPENING_STEPS = 20
-"""Turns of the window's loop after which the model is loaded, whatever else is ready."""
-
-
-class _Earlier(QObject):
-    """Looks for objects of an earlier session in a thread. Signal: found(Restored)."""
-
-    found = Signal(object)
-
-    def __init__(self, work: Workspace) -> None:
-        super().__init__()
-        self._work = work
-
-    def look(self, identity: ImageIdentity) -> None:
-        """Look for objects of that image; `found` tells if there are any."""
-        threading.Thread(target=self._look, args=(identity,), daemon=True).start()
-
-    def _look(self, identity: ImageIdentity) -> None:
-        earlier = self._work.earlier_work(identity)
-        if earlier is None:
-            return
-        try:
-            self.found.emit(earlier)
-        except RuntimeError:
-            # The window was closed in the meantime.
-            return
+"""Turns of the event loop after which the model is loaded, whatever else is ready."""
 
 
 class SegmentWidget(QWidget):
     """Segments objects of an image layer by pointing.
 
-    napari_viewer: the viewer. engine: takes the place of the chosen model, for tests.
+    napari_viewer: the viewer. engine: used instead of the chosen model, for tests.
     """
 
     def __init__(self, napari_viewer: Viewer, *, engine: SegmentEngine | None = None) -> None:
@@ -82,16 +53,33 @@ class SegmentWidget(QWidget):
         self.models = self.panel.models
         self._fixed_engine = engine
         self.runner = Runner(engine or engine_for(self.models.model_name), self.session.is_wanted)
-        self._over, self._stage, self._failed = "", "", ""
-        self._last_result: SegmentResult | None = None
-        self._earlier: Restored | None = None
-        self._looking = _Earlier(self.work)
-        self._bar = BusyBar(self, cancelled=self.session.drop)
+        display = self.bridge.display
+        self._requests = ModelRequests(
+            self.session, self.runner, self.scheduler, is_drawn=lambda: not display.undrawn
+        )
+        self._earlier = EarlierObjects(self.work)
+        self._view = DockView(
+            self.panel,
+            self.bridge,
+            self.work.mouse,
+            scheduler=self.scheduler,
+            requests=self._requests,
+            earlier=self._earlier,
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.panel)
         self.setSizePolicy(self.panel.sizePolicy())
-        self._connect()
+        self.panel.table.objects.colours = self.work.colour_of
+        connections = Connections()
+        self._connect_session(connections)
+        self._connect_panel(connections)
+        # The panel is destroyed when its dock is closed and with the window; by then only what
+        # does not belong to it can be called.
+        self._lifetime = PanelLifetime(
+            self.runner, self.work, self.scheduler, connections=connections
+        )
+        self.destroyed.connect(self._lifetime.end)
         tidy(self.work.journal.path.parent)
         self.scheduler.request("load the model", self._load_model)
         self._on_image()
@@ -163,7 +151,7 @@ class SegmentWidget(QWidget):
         timeout: seconds. Raises TimeoutError when it takes longer, RuntimeError with the sentence
         that the panel shows when the model failed.
         """
-        self._failed = ""
+        self._requests.failure = ""
         end = time.monotonic() + timeout
         QApplication.processEvents()
         while self.session.busy or self.drawing:
@@ -173,14 +161,63 @@ class SegmentWidget(QWidget):
             if self.session.busy:
                 time.sleep(0.002)
         QApplication.processEvents()
-        if self._failed:
-            raise RuntimeError(self._failed)
+        if self._requests.failure:
+            raise RuntimeError(self._requests.failure)
 
     def close_work(self) -> None:
         """Stop the worker and give the viewer back; called when the panel goes."""
         self.models.close_downloads()
-        self._bar.close()
-        self._ending.end()
+        self._lifetime.end()
+
+    # Wiring.
+
+    def _connect_session(self, to: Connections) -> None:
+        """What session, layers and model tell the panel, and each other."""
+        session, work, runner, requests = self.session, self.work, self.runner, self._requests
+        view, banner = self._view, self.panel.banner
+        to.add(session.requested, requests.request)
+        to.add(session.requested, lambda request: banner.clear_message())
+        to.add(session.changed, requests.on_session)
+        to.add(runner.finished, session.accept)
+        to.add(runner.failed, requests.on_failed)
+        to.add(runner.stage, requests.on_stage)
+        to.add(requests.changed, view.show_soon)
+        to.add(requests.failed, lambda sentence: banner.show_message("error", sentence))
+        to.add(work.changed, view.show_soon)
+        to.add(work.message, banner.show_message)
+        to.add(work.hovered, view.point)
+        to.add(self._earlier.changed, view.show_soon)
+        to.add(self.bridge.image_changed, self._on_image)
+        # Whoever chooses one of the layers chooses among those that are there.
+        to.add(self.bridge.layers_changed, view.show)
+
+    def _connect_panel(self, to: Connections) -> None:
+        """What the panel's controls do."""
+        work, panel = self.work, self.panel
+        for name, command in work.commands.items():
+            if name in panel.buttons:
+                to.add(panel.buttons[name].clicked, lambda checked, command=command: command())
+        to.add(panel.clicking.toggled, lambda on: work.pause(not on))
+        to.add(panel.image_choice.activated, self._on_image_chosen)
+        to.add(panel.labels_choice.activated, self._on_labels_chosen)
+        to.add(panel.keeping.changed, self._on_options)
+        to.add(panel.looks.changed, self.bridge.choose_look)
+        to.add(panel.models.chosen, self._on_model)
+        to.add(panel.models.message, panel.banner.show_message)
+        to.add(panel.keys_panel.message, panel.banner.show_message)
+        to.add(panel.keys_panel.changed, panel.show_keys)
+        to.add(panel.table.picked, work.show_object)
+        to.add(panel.table.opened, work.reopen)
+        to.add(panel.reopen.clicked, lambda checked: self._on_selected_object(work.reopen))
+        to.add(panel.remove.clicked, lambda checked: self._on_selected_object(work.remove))
+        to.add(panel.put_back.clicked, lambda checked: self.bridge.targets.put_back())
+        to.add(panel.restore.clicked, lambda checked: self._earlier.accept())
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
+        """See Qt; only now is it known which window the panel is in, and on which screen."""
+        self._lifetime.watch(self)
+        self.bridge.display.pixel_ratio = self.devicePixelRatioF()
+        super().showEvent(event)
 
     def _load_model(self) -> Generator[None, None, None]:
         """Once the window has been drawn and its layers made: importing torch slows all else."""
@@ -197,116 +234,15 @@ class SegmentWidget(QWidget):
 
     # What happens.
 
-    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
-        """See Qt; only now is it known which window the panel is in, and on which screen."""
-        self._ending.watch(self)
-        self.bridge.display.pixel_ratio = self.devicePixelRatioF()
-        super().showEvent(event)
-
-    def _connect(self) -> None:
-        work, panel, runner = self.work, self.panel, self.runner
-        panel.table.objects.colours = work.colour_of
-        self.session.requested.connect(self._request)
-        self.session.requested.connect(lambda request: panel.banner.clear_message())
-        self.session.changed.connect(self._rest)
-        runner.finished.connect(self.session.accept)
-        runner.failed.connect(self._on_failed)
-        runner.stage.connect(self._on_stage)
-        work.changed.connect(self._show_soon)
-        work.message.connect(self._say)
-        work.hovered.connect(self._on_hover)
-        self.bridge.image_changed.connect(self._on_image)
-        # Whoever chooses one of the layers chooses among those that are there.
-        self.bridge.layers_changed.connect(self._show_layers)
-        self._looking.found.connect(self._on_earlier)
-        for name, command in work.commands.items():
-            if name in panel.buttons:
-                panel.buttons[name].clicked.connect(lambda checked, command=command: command())
-        panel.clicking.toggled.connect(lambda on: work.pause(not on))
-        panel.image_choice.activated.connect(self._on_image_chosen)
-        panel.labels_choice.activated.connect(self._on_labels_chosen)
-        panel.keeping.changed.connect(self._on_options)
-        panel.looks.changed.connect(self.bridge.choose_look)
-        panel.models.chosen.connect(self._on_model)
-        panel.models.message.connect(self._say)
-        panel.keys_panel.message.connect(self._say)
-        panel.keys_panel.changed.connect(panel.show_keys)
-        panel.table.picked.connect(work.show_object)
-        panel.table.opened.connect(work.reopen)
-        panel.reopen.clicked.connect(lambda checked: self._on_chosen_object(work.reopen))
-        panel.remove.clicked.connect(lambda checked: self._on_chosen_object(work.remove))
-        panel.put_back.clicked.connect(lambda checked: self.bridge.targets.put_back())
-        panel.restore.clicked.connect(lambda checked: self._on_restore())
-        # The panel is destroyed when its dock is closed and with the window; by then only what
-        # does not belong to it can be called.
-        self._ending = Ending(runner, work, self.scheduler)
-        self.destroyed.connect(self._ending.end)
-
-    def _request(self, request: SegmentRequest) -> None:
-        # An object that is kept before its mask has come waits for a result beside the newest one.
-        self.scheduler.request(("submit", request.id), lambda: self._submit(request))
-
-    def _submit(self, request: SegmentRequest) -> Generator[None, None, None]:
-        """Have the model begin once the click is drawn: at the same time, both take longer."""
-        while self.bridge.display.undrawn:
-            yield
-        # What was drawn in this turn is painted before the next one.
-        yield
-        self.runner.submit(request)
-
-    def _on_failed(self, request_id: int, sentence: str) -> None:
-        self._failed = sentence
-        if request_id:
-            self.session.fail(request_id, sentence)
-        else:
-            self._say("error", sentence)
-        self._stage = ""
-        self._show()
-
-    def _on_stage(self, request_id: int, word: str) -> None:
-        # One of a request that was dropped may still have been on its way.
-        if self.session.is_wanted(request_id):
-            self._stage = word
-            self._bar.show(f"Pi-SAM: {STAGES.get(word, WORKING.title)}")
-        self.scheduler.request("banner", self._show_mode)
-
-    def _rest(self) -> None:
-        """At once, not when the panel is painted: by then there may be another request."""
-        if not self.session.busy:
-            self._stage = ""
-            self._bar.close()
-
-    def _on_hover(self, over: str) -> None:
-        if over != self._over:
-            self._over = over
-            self._show_mode()
-
     def _on_image(self) -> None:
-        self._earlier = None
-        self.panel.restore.setVisible(False)
-        if self.bridge.image is not None:
-            self._looking.look(self.work.identity(self.bridge.image))
-        self._show()
-
-    def _on_earlier(self, found: Restored) -> None:
         image = self.bridge.image
-        if image is None or self.work.identity(image) != found.identity or self.objects:
-            return
-        self._earlier = found
-        when = time.strftime("%d %b, %H:%M", time.localtime(found.written))
-        self.panel.restore.setText(f"Restore {count_of(found.objects)} of {when}")
-        self.panel.restore.setVisible(True)
+        self._earlier.look_for(self.work.identity(image) if image is not None else None)
+        self._view.show()
 
-    def _on_restore(self) -> None:
-        found, self._earlier = self._earlier, None
-        self.panel.restore.setVisible(False)
-        if found is not None:
-            self.work.restore(found)
-
-    def _on_chosen_object(self, command: Callable[[KeptObject], None]) -> None:
+    def _on_selected_object(self, command: Callable[[KeptObject], None]) -> None:
         kept = self.panel.table.chosen()
         if kept is None:
-            self._say("info", "Select an object in the list first.")
+            self.panel.banner.show_message("info", "Select an object in the list first.")
         else:
             command(kept)
 
@@ -327,61 +263,7 @@ class SegmentWidget(QWidget):
 
     def _on_model(self, name: str) -> None:
         if self._fixed_engine is None:
-            self._last_result = None
+            self._view.forget_result()
             self.runner.use(engine_for(name))
             self.session.request_again()
-        self._show()
-
-    def _say(self, level: str, sentence: str) -> None:
-        self.panel.banner.show_message(level, sentence)
-
-    # What is shown.
-
-    def _show_mode(self) -> None:
-        mode = mode_of(self.work, over=self._over)
-        if mode is WORKING:
-            mode = Mode(mode.name, mode.colour, STAGES.get(self._stage, mode.title), mode.hint)
-        self.panel.banner.show_mode(mode)
-
-    def _show_soon(self) -> None:
-        self.scheduler.request("panel", self._show_in_steps)
-
-    def _show_in_steps(self) -> Generator[None, None, None]:
-        """The list of objects last: it is looked at least."""
-        self._show()
-        yield
-        self.panel.show_objects(self.work)
-
-    def _show(self) -> None:
-        self._show_mode()
-        self._show_layers()
-        self.panel.show_work(self.work)
-        self._last_result = self.result or self._last_result
-        self.panel.status.show_result(self._last_result, self.models.model_name)
-
-    def _show_layers(self) -> None:
-        images, layers = self.bridge.images(), self.bridge.targets.layers()
-        panel = self.panel
-        names = [image.name for image in images]
-        fill(panel.image_choice, names or [NO_IMAGES], max(_place(images, self.bridge.image), 0))
-        target = self.bridge.targets.layer
-        names = [*(layer.name for layer in layers), NEW_LABELS]
-        fill(panel.labels_choice, names, _place(layers, target) if target else len(layers))
-        panel.looks.show_layers(self.bridge.image, images)
-
-
-def fill(box: QComboBox, names: list[str], current: int) -> None:
-    """Give a combo box its entries without telling anybody."""
-    if [box.itemText(i) for i in range(box.count())] != names:
-        box.blockSignals(True)
-        box.clear()
-        box.addItems(names)
-        box.blockSignals(False)
-    if box.currentIndex() != current:
-        box.blockSignals(True)
-        box.setCurrentIndex(current)
-        box.blockSignals(False)
-
-
-def _place(layers: Sequence[Any], layer: Any) -> int:
-    return next((i for i, found in enumerate(layers) if found is layer), -1)
+        self._view.show()

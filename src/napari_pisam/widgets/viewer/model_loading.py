@@ -1,45 +1,51 @@
-"""Loading a model into the process of a viewer, which has a graphics driver in it already."""
+"""The model that a session's requests go to, and what is said when it fails."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Protocol
 
+from napari_pisam.jobs import ended, one_sentence
 from napari_pisam.session.engine import Engine
 
 if TYPE_CHECKING:
     from napari_pisam.predict.predictor import Predictor
+    from napari_pisam.predict.request import SegmentRequest
+    from napari_pisam.predict.results import SegmentResult
 
-TRITON = "triton"
 
+class SegmentEngine(Protocol):
+    """What the thread runs: see `session.engine.Engine`."""
 
-@contextmanager
-def without_triton() -> Iterator[None]:
-    """While it is open, `import triton` fails as if it were not installed.
+    def steps(self, request: SegmentRequest) -> Generator[str, None, SegmentResult]:
+        """Segment one object in steps; yields the name of each."""
+        ...
 
-    torchvision imports torch's compiler, which imports triton where that is installed. Triton
-    brings an LLVM of its own, and the process dies when the graphics driver (Mesa's, for AMD
-    cards and for software rendering) has loaded another one before. Nothing here compiles with it.
-    """
-    if TRITON in sys.modules:
-        yield
-        return
-    sys.modules[TRITON] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[TRITON]
+    def prepare(self) -> None:
+        """Load what the first request needs."""
+        ...
+
+    def idle(self) -> Generator[None, None, None]:
+        """Work ahead, in steps, for what may be requested after the latest result."""
+        ...
 
 
 def engine_for(model: str) -> Engine:
     """The engine that answers with a model: a name of the zoo, or the path of a weights file."""
 
     def load() -> Predictor:
-        with without_triton():
-            from napari_pisam.predict.predictor import load_predictor
+        from napari_pisam.predict.predictor import load_predictor
 
-            return load_predictor(model)
+        return load_predictor(model)
 
     return Engine(load)
+
+
+def sentence_of(error: Exception) -> str:
+    """What to tell the person about an error: its own first sentence, else what kind it is."""
+    first = str(error).strip().partition("\n")[0]
+    return one_sentence(
+        error,
+        memory="There is not enough memory for this model: choose a smaller one.",
+        otherwise=ended(first or f"The model failed ({type(error).__name__})"),
+    )

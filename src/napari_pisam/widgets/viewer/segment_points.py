@@ -19,11 +19,10 @@ from napari_pisam.prompts import Click
 from napari_pisam.session.label_store import ArrayLabelStore
 from napari_pisam.session.plane import PlaneIndex
 from napari_pisam.session.session import Session
-from napari_pisam.widgets.qt.runner import SegmentEngine, sentence_of
 from napari_pisam.widgets.viewer.image_plane import ChannelChoice, image_plane, spatial_shape
 from napari_pisam.widgets.viewer.layer_store import NEW_LABELS_DTYPE
 from napari_pisam.widgets.viewer.layer_transform import same_frame
-from napari_pisam.widgets.viewer.model_loading import engine_for
+from napari_pisam.widgets.viewer.model_loading import SegmentEngine, engine_for, sentence_of
 from napari_pisam.widgets.viewer.napari_compat import unwrapped
 from napari_pisam.widgets.viewer.prompt_layers import CORRECTIONS, PROMPTS, signs_of
 

@@ -17,7 +17,7 @@ from napari_pisam.predict.request import SegmentRequest
 from napari_pisam.predict.results import SegmentResult
 from napari_pisam.prompts import Click
 from napari_pisam.session.journal import read_journal
-from napari_pisam.widgets.segment_dock import banner
+from napari_pisam.widgets.segment_dock import banner, modes
 from napari_pisam.widgets.viewer.colours import DOUBT, rgba
 from tests.session.discs import DiscEngine
 from tests.widgets.conftest import Opener
@@ -125,20 +125,20 @@ def test_there_is_no_ring_before_the_mouse_has_been_on_the_canvas(open_panel: Op
 def test_the_banner_follows_the_tools_of_the_selected_layer(user: GuiUser) -> None:
     shown, prompts = user.widget.panel.banner, user.widget.prompts
     user.viewer.layers.selection.active = prompts
-    user.look()
+    user.let_draw()
     assert shown.mode.name == "start"
     prompts.mode = "add"
-    user.look()
+    user.let_draw()
     assert shown.mode.name == "paused"
     assert "tool" in shown.mode.title
     prompts.mode = "pan_zoom"
-    user.look()
+    user.let_draw()
     assert shown.mode.name == "start"
     shapes = user.viewer.add_shapes(name="mine")
-    user.look()
+    user.let_draw()
     assert "Press Box" not in shown.mode.hint
     shapes.add_rectangles(np.array([[10, 10], [50, 60]]))
-    user.look()
+    user.let_draw()
     assert "Press Box" in shown.mode.hint
 
 
@@ -213,7 +213,7 @@ def test_a_click_is_painted_before_the_model_gets_the_processor(
 def test_what_lies_below_the_banner_does_not_jump_with_the_mode(open_panel: Opener) -> None:
     user = open_panel()
     shown, heights = user.widget.panel.banner, set()
-    for mode in (banner.START, banner.WORKING, banner.CORRECT, banner.ADDING, banner.REMOVING):
+    for mode in (modes.START, modes.WORKING, modes.CORRECT, modes.ADDING, modes.REMOVING):
         shown.show_mode(mode)
         for _ in range(40):
             QApplication.processEvents()

@@ -20,8 +20,9 @@ from napari_pisam.predict.request import SegmentRequest
 from napari_pisam.predict.results import SegmentResult
 from napari_pisam.prompts import Click
 from napari_pisam.session.label_edit import Overlap
+from napari_pisam.widgets.segment_dock.dock_state import NEW_LABELS
 from napari_pisam.widgets.segment_dock.keys_panel import chosen_keys, to_napari, to_qt
-from napari_pisam.widgets.segment_dock.segment_widget import NEW_LABELS, SegmentWidget
+from napari_pisam.widgets.segment_dock.segment_widget import SegmentWidget
 from tests.session.discs import DiscEngine
 from tests.widgets.conftest import Opener
 from tests.widgets.gui_user import GuiUser, QTest, until
@@ -210,7 +211,7 @@ def test_busy_is_shown_and_can_be_cancelled(open_panel: Opener) -> None:
     until(lambda: engine.begun == 1)
     until(lambda: widget.panel.banner.mode.name == "busy")
     widget.work.drop()
-    user.look()
+    user.let_draw()
     assert widget.panel.banner.mode.name == "start"
     engine.go.set()
     widget.wait_idle(20)
@@ -259,12 +260,12 @@ def test_deleted_labels_can_be_put_back(user: GuiUser) -> None:
     assert labels is not None
     user.viewer.layers.remove(labels)
     assert widget.labels is None
-    user.look()
+    user.let_draw()
     assert not widget.panel.put_back.isHidden()
     widget.panel.put_back.click()
     assert widget.labels is labels
     assert [o.label for o in widget.objects] == [1]
-    user.look()
+    user.let_draw()
     assert widget.panel.put_back.isHidden()
 
 
@@ -339,7 +340,7 @@ def test_closing_the_window(make_napari_viewer: Any, when: str) -> None:
     viewer.add_image(np.zeros((50, 60)))
     widget = SegmentWidget(viewer, engine=engine)
     viewer.window.add_dock_widget(widget)
-    ending = widget._ending
+    ending = widget._lifetime
     if when == "busy":
         widget.session.click(Click(20, 20, None))
         until(lambda: engine.begun == 1)
