@@ -10,14 +10,12 @@ from hypothesis import strategies as st
 
 from napari_pisam.cli.prompts_csv import (
     MAX_ID,
-    Coordinates,
-    Ids,
     ObjectPrompt,
     TableFrame,
     prompts_table,
     read_prompts,
 )
-from napari_pisam.cli.tables import TableFileError
+from napari_pisam.cli.tables import Coordinates, Ids, TableFileError
 from napari_pisam.prompts import Box, Click, Prompt
 
 HEAD = "id,kind,y,x,y1,x1\n"

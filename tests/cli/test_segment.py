@@ -42,6 +42,28 @@ def test_the_labels_are_the_mask_that_python_gives(
     assert str(overlay) in written.out
 
 
+def test_lengths_of_imagej_are_placed_by_the_pixel_size_of_the_image(
+    capsys: Capture, image: Path, toy_model: Path, tmp_path: Path
+) -> None:
+    calibrated, pixels = tmp_path / "um.tif", np.load(image)
+    tifffile.imwrite(calibrated, pixels, imagej=True, resolution=(4, 4), metadata={"unit": "um"})
+    results = tmp_path / "Results.csv"
+    results.write_text(" ,Area,Mean,X,Y\n1,0,180,8.75,10\n2,0,180,21.25,12.5\n")
+    output = tmp_path / "labels.tif"
+    words = ("segment", calibrated, "-o", output, "--model", toy_model, "--prompts", results)
+    refused = run(capsys, *words, "--ids", "rows")
+    assert refused.code == 1
+    assert "--coordinates physical" in one_sentence(refused)
+    assert not output.exists()
+
+    placed = run(capsys, *words, "--ids", "rows", "--coordinates", "physical")
+    assert placed.code == 0
+    predictor, expected = load_predictor(toy_model), np.zeros(pixels.shape, np.uint16)
+    for number, click in ((1, Click(40, 35)), (2, Click(50, 85))):
+        expected[predictor.segment(pixels, Prompt(points=(click,))).mask] = number
+    np.testing.assert_array_equal(read_labels(output), expected)
+
+
 def test_a_table_gives_each_object_its_id_and_later_ones_cover_earlier_ones(
     capsys: Capture, image: Path, toy_model: Path, tmp_path: Path
 ) -> None:

@@ -54,7 +54,7 @@ def write_squares(root: Path) -> None:
 
 @dataclass(frozen=True)
 class Written:
-    """What a run of the command written. code: its exit code."""
+    """What a run of the command wrote. code: its exit code."""
 
     code: int
     out: str

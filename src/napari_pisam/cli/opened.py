@@ -14,6 +14,7 @@ from napari_pisam.cli.prompts_csv import ObjectPrompt
 from napari_pisam.export.overlay import overlay
 from napari_pisam.export.png import write_png
 from napari_pisam.geometry import Window, pixel_centres
+from napari_pisam.images.file_image import FileImage
 from napari_pisam.images.files import open_images
 from napari_pisam.images.intensity import IntensityWindow, intensity_window, to_rgb8
 from napari_pisam.images.label_arrays import SparseLabels
@@ -28,11 +29,16 @@ _MOST_PIXELS = 8192 * 8192
 
 @dataclass(frozen=True, eq=False)
 class OpenImage:
-    """An image to segment. channels: which the model sees, None for the first three."""
+    """An image to segment.
+
+    channels: which the model sees, None for the first three. pixel_size: (y, x) in the unit that
+    the file gives them; None where it gives none.
+    """
 
     source: ImageSource
     intensity: IntensityWindow
     channels: tuple[int, ...] | None
+    pixel_size: tuple[float, float] | None = None
 
     def shown(self) -> NDArray[np.uint8]:
         """The whole image as the model sees it: uint8 (H, W, 3)."""
@@ -98,7 +104,15 @@ def open_image(
             f"The image has {source.channels} channels and the model sees 0, 1 and 2 of them: "
             "choose others with --channels."
         )
-    return OpenImage(source, intensity_window(source), channels)
+    return OpenImage(source, intensity_window(source), channels, pixel_size=_pixel_size(first))
+
+
+def _pixel_size(image: FileImage) -> tuple[float, float] | None:
+    """Height and width of a pixel; None where the file gives no unit for them."""
+    y, x = image.axes.index("y"), image.axes.index("x")
+    if "pixel" in (image.units[y], image.units[x]):
+        return None
+    return image.scale[y], image.scale[x]
 
 
 def check_inside(objects: Sequence[ObjectPrompt], image: OpenImage) -> None:

@@ -6,10 +6,17 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 
-from napari_pisam.cli.tables import Numbers, Row, Table, TableFileError, read_table
+from napari_pisam.cli.tables import (
+    Coordinates,
+    Ids,
+    Numbers,
+    Row,
+    Table,
+    TableFileError,
+    read_table,
+)
 from napari_pisam.prompts import Box, Click, Prompt
 
 COLUMNS = ("id", "kind", "y", "x", "y1", "x1")
@@ -28,21 +35,6 @@ _CORRECTION_SIGN = {
 _STACK_COLUMNS = ("slice", "frame", "ch")
 _NAPARI_AXES = tuple(f"axis-{n}" for n in range(8))
 _KNOWN = (*COLUMNS, "group", *_NAPARI_AXES, *_STACK_COLUMNS)
-
-
-class Ids(StrEnum):
-    """What tells the objects of a table apart."""
-
-    COLUMN = "column"  # the column id, or group
-    ROWS = "rows"  # each line is an object
-    ONE = "one"  # all lines are one object
-
-
-class Coordinates(StrEnum):
-    """What the coordinates of a table are."""
-
-    PIXELS = "pixels"
-    PHYSICAL = "physical"  # lengths, in the unit of the image's pixel size
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +11,7 @@ import typer
 
 from napari_pisam.cli.messages import BadOptionError, progress, write, write_remark
 from napari_pisam.cli.options import channels_of, check_writable, prompt_of, stack_plane_of
+from napari_pisam.cli.tables import Coordinates, Ids
 
 if TYPE_CHECKING:
     from napari_pisam.cli.cutting import Cutter
@@ -45,6 +46,13 @@ _Prompts = Annotated[
         "Later objects cover earlier ones.",
     ),
 ]
+_Ids = Annotated[
+    Ids, typer.Option(help="What tells the objects of --prompts apart: a column, rows, or one.")
+]
+_Coordinates = Annotated[
+    Coordinates | None,
+    typer.Option(help="What y and x of --prompts are: pixels, or lengths in the image's unit."),
+]
 _Overlay = Annotated[Path | None, typer.Option(metavar="OUT.png", help="A picture with outlines.")]
 _Model = Annotated[str, typer.Option(metavar="NAME|PATH", help="See `pisam models list`.")]
 _Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
@@ -67,6 +75,8 @@ def segment(  # noqa: PLR0913 - each parameter is an option
     box: _Box = None,
     correct: _Correct = None,
     prompts: _Prompts = None,
+    ids: _Ids = Ids.COLUMN,
+    coordinates: _Coordinates = None,
     overlay: _Overlay = None,
     model: _Model = "pisam-tiny",
     device: _Device = "auto",
@@ -89,10 +99,18 @@ def segment(  # noqa: PLR0913 - each parameter is an option
         "boxes": box or (),
         "corrections": correct or (),
     }
-    objects = _objects(prompts, written)
+    if prompts is not None and any(written.values()):
+        raise BadOptionError("Either --prompts, or --point, --not-point, --box and --correct.")
     from napari_pisam.cli.opened import check_inside, open_image
+    from napari_pisam.cli.prompts_csv import ObjectPrompt, TableFrame, read_prompts
 
+    objects: tuple[ObjectPrompt, ...] = ()
+    if prompts is None:
+        objects = (ObjectPrompt(1, prompt_of(**written)),)
     opened = open_image(image, channels=channels_of(channels), plane=stack_plane_of(plane))
+    if prompts is not None:
+        frame = TableFrame(coordinates, opened.pixel_size)
+        objects = read_prompts(prompts, ids=ids, frame=frame)
     check_inside(objects, opened)
     # Only now what takes seconds to import: a wrong option above is refused at once.
     from napari_pisam.cli.cutting import Cutter, predictor_for
@@ -116,18 +134,6 @@ def _check_files(image: str, output: Path, overlay: Path | None) -> None:
         if path.is_dir():
             raise BadOptionError(f"'{path}' is a folder: give the name of a file.")
         check_writable(path.parent)
-
-
-def _objects(
-    prompts: Path | None, written: Mapping[str, Sequence[str]]
-) -> tuple[ObjectPrompt, ...]:
-    from napari_pisam.cli.prompts_csv import ObjectPrompt, read_prompts
-
-    if prompts is None:
-        return (ObjectPrompt(1, prompt_of(**written)),)
-    if any(written.values()):
-        raise BadOptionError("Either --prompts, or --point, --not-point, --box and --correct.")
-    return read_prompts(prompts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 SEPARATORS = (",", ";", "\t")
@@ -24,6 +25,21 @@ _GROUP_SPACE = re.compile(r"(?<=\d)[ '\u2019\u00a0\u2009\u202f](?=\d{3}(\D|$))")
 
 class TableFileError(ValueError):
     """A table that cannot be used; the message is one sentence for the user."""
+
+
+class Ids(StrEnum):
+    """What tells the objects of a table apart."""
+
+    COLUMN = "column"  # the column id, or group
+    ROWS = "rows"  # each line is an object
+    ONE = "one"  # all lines are one object
+
+
+class Coordinates(StrEnum):
+    """What the coordinates of a table are."""
+
+    PIXELS = "pixels"
+    PHYSICAL = "physical"  # lengths, in the unit of the image's pixel size
 
 
 @dataclass(frozen=True, slots=True)
