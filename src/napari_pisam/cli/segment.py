@@ -104,13 +104,10 @@ def segment(  # noqa: PLR0913 - each parameter is an option
     from napari_pisam.cli.opened import check_inside, open_image
     from napari_pisam.cli.prompts_csv import ObjectPrompt, TableFrame, read_prompts
 
-    objects: tuple[ObjectPrompt, ...] = ()
-    if prompts is None:
-        objects = (ObjectPrompt(1, prompt_of(**written)),)
+    single = () if prompts else (ObjectPrompt(1, prompt_of(**written)),)
     opened = open_image(image, channels=channels_of(channels), plane=stack_plane_of(plane))
-    if prompts is not None:
-        frame = TableFrame(coordinates, opened.pixel_size)
-        objects = read_prompts(prompts, ids=ids, frame=frame)
+    frame = TableFrame(coordinates, opened.pixel_size)
+    objects = read_prompts(prompts, ids=ids, frame=frame) if prompts else single
     check_inside(objects, opened)
     # Only now what takes seconds to import: a wrong option above is refused at once.
     from napari_pisam.cli.cutting import Cutter, predictor_for
