@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from napari_pisam.datasets.labelled import LabelledDataError, SourceConfig, find_pairs, load_sources
-from napari_pisam.evaluate.clicks import ClickProtocol
-from napari_pisam.evaluate.report import ClickReport
+from napari_pisam.evaluate.clicks import ClickProtocol, ObjectScores
+from napari_pisam.evaluate.report import ClickReport, source_figures
 from napari_pisam.evaluate.run import evaluate, measure
 from napari_pisam.evaluate.subset import choose, image_name
 from napari_pisam.jobs import Progress, finish
@@ -88,8 +88,9 @@ def test_closing_the_generator_cancels_the_run(listed: Path) -> None:
 
 
 def test_only_chosen_sources_are_measured(listed: Path) -> None:
+    two = ClickProtocol(per_source=2)
     steps = evaluate(
-        listed, data_root=listed.parent, model=truth_predictor(), only=("small",), per_source=2
+        listed, data_root=listed.parent, model=truth_predictor(), only=("small",), protocol=two
     )
     report, _ = finished(steps)
     assert [(s.name, s.objects) for s in report.sources] == [("small", 2)]
@@ -107,8 +108,9 @@ def test_a_mask_of_another_size_is_an_error(listed: Path) -> None:
 
 def test_two_runs_give_equal_figures(listed: Path) -> None:
     def once() -> list[tuple[str, int, float]]:
+        one = ClickProtocol(per_image=1)
         report = finish(
-            evaluate(listed, data_root=listed.parent, model=truth_predictor(1), per_image=1)
+            evaluate(listed, data_root=listed.parent, model=truth_predictor(1), protocol=one)
         )
         return [(o.image, o.object_id, o.click) for o in report.objects]
 
@@ -153,6 +155,8 @@ def test_the_report_can_be_read_by_people_and_machines(listed: Path, tmp_path: P
         "foreign (only measured)",
     ]
     assert len({len(line) for line in lines[:6]}) == 1
+    assert "NoC90" in lines[7]
+    assert len({len(line) for line in lines[7:13]}) == 1
     target = tmp_path / "figures.json"
     report.write_json(target)
     read = json.loads(target.read_text("utf-8"))
@@ -160,3 +164,34 @@ def test_the_report_can_be_read_by_people_and_machines(listed: Path, tmp_path: P
     assert read["mean"]["objects"] == 7
     assert len(read["objects"]) == 8
     assert [s.name for s in load_sources(listed)] == [s["name"] for s in read["sources"]]
+
+
+def test_clicks_are_counted_to_each_target_and_those_that_spoil_are_told() -> None:
+    def scored(image: str, *ious: float) -> ObjectScores:
+        return ObjectScores(
+            source="s",
+            image=image,
+            object_id=1,
+            area=100,
+            span=10,
+            click=ious[0],
+            corrected=ious[1:],
+            box=ious[0],
+            box_low=0.5,
+            boundary=None,
+            boundary_low=None,
+            window_ratio=1.0,
+            sized_click=None,
+            seconds=0.0,
+        )
+
+    objects = [scored("a", 0.7, 0.82, 0.8, 0.91), scored("b", 0.95, 0.945, 0.99, 0.99)]
+    found = source_figures("s", objects, ClickProtocol(), training=True)
+    assert found.noc == (1.5, 2.5, 2.5)
+    assert found.worse == pytest.approx(1 / 6)
+    assert found.click_within is not None
+    assert (found.click_within.low, found.click_within.high) == (0.7, 0.95)
+    same = source_figures("s", [scored("a", 0.8)] * 2, ClickProtocol(corrections=0), training=True)
+    assert same.worse is None
+    assert same.click_within is not None
+    assert same.click_within.low == pytest.approx(same.click_within.high)

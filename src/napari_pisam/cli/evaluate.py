@@ -34,6 +34,9 @@ _DataRoot = Annotated[
 _Model = Annotated[str, typer.Option(metavar="NAME|PATH", help="See `pisam models list`.")]
 _PerImage = Annotated[int, typer.Option(min=1, help="At most so many objects of an image.")]
 _PerSource = Annotated[int, typer.Option(min=1, help="At most so many objects of a source.")]
+_Clicks = Annotated[
+    int, typer.Option(min=1, help="Clicks an object at most: the first one and corrections.")
+]
 _Only = Annotated[
     list[str] | None, typer.Option(metavar="SOURCE", help="These sources; may be repeated.")
 ]
@@ -49,6 +52,7 @@ def evaluate(  # noqa: PLR0913 - each parameter is an option
     data_root: _DataRoot = None,
     per_image: _PerImage = 8,
     per_source: _PerSource = 60,
+    clicks: _Clicks = 4,
     only: _Only = None,
     json: _Json = None,
 ) -> None:
@@ -60,14 +64,15 @@ def evaluate(  # noqa: PLR0913 - each parameter is an option
         )
     if json is not None:
         check_writable(json.parent)
+    from napari_pisam.evaluate.clicks import ClickProtocol
     from napari_pisam.evaluate.run import evaluate as measured
 
+    protocol = ClickProtocol(per_image=per_image, per_source=per_source, corrections=clicks - 1)
     work = measured(
         listed,
         data_root=data_root or listed.parent,
         model=model,
-        per_image=per_image,
-        per_source=per_source,
+        protocol=protocol,
         only=tuple(only or ()),
     )
     report = _with_bar(work)

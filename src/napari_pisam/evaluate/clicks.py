@@ -31,7 +31,7 @@ class ClickProtocol:
     """What is measured, and on how many objects.
 
     least_area: pixels. per_image, per_source: at most so many objects. corrections: clicks after
-    the first. target: the IoU whose clicks are counted. tell_size: also measure a click with the
+    the first. targets: IoUs whose clicks are counted. tell_size: also measure a click with the
     object's true size given, which leaves out the search for the window.
     """
 
@@ -39,7 +39,7 @@ class ClickProtocol:
     per_image: int = PER_IMAGE
     per_source: int = PER_SOURCE
     corrections: int = 3
-    target: float = 0.85
+    targets: tuple[float, ...] = (0.80, 0.85, 0.90)
     tell_size: bool = False
 
 

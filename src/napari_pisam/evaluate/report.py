@@ -7,12 +7,27 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from napari_pisam.evaluate.clicks import ClickProtocol, ObjectScores
 from napari_pisam.evaluate.table import figure, markdown_table
 from napari_pisam.metrics import noc
+
+WORSE = 0.01
+"""A correction that lowers the IoU by more has made the mask worse."""
+_RESAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """From low to high."""
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +35,11 @@ class SourceFigures:
     """Means over the objects of one source, or over sources; see ObjectScores.
 
     training: False for a source that is only measured and is part of no mean. noc: mean number of
-    clicks until the protocol's target. window_ratio: geometric mean; window_off: the share of
-    objects whose window was less than half or more than twice as large as it should be.
+    clicks until each of the protocol's targets. worse: share of the correction clicks after which
+    the IoU was lower by more than WORSE; None without corrections. click_within, box_within: 95 %
+    of the means of as many images drawn anew (bootstrap); None for a mean of sources.
+    window_ratio: geometric mean; window_off: the share of objects whose window was less than half
+    or more than twice as large as it should be.
     """
 
     name: str
@@ -30,7 +48,10 @@ class SourceFigures:
     objects: int
     click: float
     corrected: tuple[float, ...]
-    noc: float
+    noc: tuple[float, ...]
+    worse: float | None
+    click_within: Interval | None
+    box_within: Interval | None
     box: float
     box_low: float
     boundary: float | None
@@ -74,19 +95,27 @@ class ClickReport:
         sized = any(s.sized_click is not None for s in self.sources)
         header = ["source", "images", "n", "click"]
         header += [f"+{i + 1}" for i in range(self.protocol.corrections)]
-        header += [f"NoC{100 * self.protocol.target:.0f}"]
         header += ["sized"] if sized else []
         header += ["box", "low", "boundary", "low", "window", "off"]
         rows = [_row(s, sized=sized) for s in self.sources if s.training]
         rows += [_row(self.mean, sized=sized)] if self.mean is not None else []
         rows += [_row(s, sized=sized) for s in self.sources if not s.training]
-        parts = [markdown_table(header, rows), self._legend()]
+        parts = [markdown_table(header, rows), self._clicks_table(), self._legend()]
         if self.left_out:
             parts.append(f"No validation object in: {', '.join(self.left_out)}.")
         return "\n\n".join(parts)
 
+    def _clicks_table(self) -> str:
+        """Clicks to quality, clicks that made it worse, and how sure the means are."""
+        targets = [f"NoC{100 * t:.0f}" for t in self.protocol.targets]
+        header = ["source", *targets, "worse", "click, 95 %", "box, 95 %"]
+        means = [self.mean] if self.mean is not None else []
+        shown = [s for s in self.sources if s.training] + means
+        shown += [s for s in self.sources if not s.training]
+        return markdown_table(header, [_clicks_row(s) for s in shown])
+
     def _legend(self) -> str:
-        n, target = len(self.objects), self.protocol.target
+        n = len(self.objects)
         objects = "1 object" if n == 1 else f"{n} objects"
         return (
             f"{self.model} on {self.device}, {self.dtype}; {objects} of at least "
@@ -94,7 +123,9 @@ class ClickReport:
             f"({self.seconds / max(n, 1):.1f} s each). IoU from one click at the most interior "
             "point, after each correction click, and from the tight box; boundary: boundary IoU of "
             "the box's mask where the truth's edges are precise; low: of its low-resolution mask. "
-            f"NoC: clicks to an IoU of {target:g}, at most {self.protocol.corrections + 1}. "
+            f"NoC: clicks to an IoU of so many per cent, at most {self.protocol.corrections + 1}; "
+            f"worse: share of corrections after which the IoU was lower by more than {WORSE:g}; "
+            "95 %: of the means of as many images drawn anew. "
             "window: side of the window found from the click over the one that the object's size "
             "calls for; off: share of objects where that is below 1/2 or above 2. "
             "Sources below the mean are not in it."
@@ -109,12 +140,17 @@ def _row(s: SourceFigures, *, sized: bool) -> list[str]:
         str(s.images),
         str(s.objects),
         *[figure(v) for v in values],
-        figure(s.noc, 2),
         *given,
         *[figure(v) for v in (s.box, s.box_low, s.boundary, s.boundary_low)],
         figure(s.window_ratio, 2),
         figure(s.window_off, 2),
     ]
+
+
+def _clicks_row(s: SourceFigures) -> list[str]:
+    within = [f"{i.low:.2f} to {i.high:.2f}" if i else "" for i in (s.click_within, s.box_within)]
+    name = s.name if s.training else f"{s.name} (only measured)"
+    return [name, *[figure(n, 2) for n in s.noc], figure(s.worse, 2), *within]
 
 
 def source_figures(
@@ -123,7 +159,10 @@ def source_figures(
     """The means over the objects of one source, of which there is at least one."""
     ratios = [o.window_ratio for o in objects]
     tries = protocol.corrections + 1
-    counts = [noc((o.click, *o.corrected), target=protocol.target, at_most=tries) for o in objects]
+    counts = [
+        _mean(noc((o.click, *o.corrected), target=target, at_most=tries) for o in objects)
+        for target in protocol.targets
+    ]
     return SourceFigures(
         name=name,
         training=training,
@@ -131,7 +170,10 @@ def source_figures(
         objects=len(objects),
         click=_mean(o.click for o in objects),
         corrected=tuple(map(_mean, zip(*(o.corrected for o in objects), strict=True))),
-        noc=_mean(counts),
+        noc=tuple(counts),
+        worse=_worse(objects),
+        click_within=_within([(o.image, o.click) for o in objects]),
+        box_within=_within([(o.image, o.box) for o in objects]),
         box=_mean(o.box for o in objects),
         box_low=_mean(o.box_low for o in objects),
         boundary=_mean_known(o.boundary for o in objects),
@@ -154,7 +196,10 @@ def mean_of_sources(sources: Sequence[SourceFigures]) -> SourceFigures | None:
         objects=sum(s.objects for s in own),
         click=_mean(s.click for s in own),
         corrected=tuple(map(_mean, zip(*(s.corrected for s in own), strict=True))),
-        noc=_mean(s.noc for s in own),
+        noc=tuple(map(_mean, zip(*(s.noc for s in own), strict=True))),
+        worse=_mean_known(s.worse for s in own),
+        click_within=None,
+        box_within=None,
         box=_mean(s.box for s in own),
         box_low=_mean(s.box_low for s in own),
         boundary=_mean_known(s.boundary for s in own),
@@ -163,6 +208,30 @@ def mean_of_sources(sources: Sequence[SourceFigures]) -> SourceFigures | None:
         window_off=_mean(s.window_off for s in own),
         sized_click=_mean_known(s.sized_click for s in own),
     )
+
+
+def _worse(objects: Sequence[ObjectScores]) -> float | None:
+    """The share of the corrections that made their mask worse; those of a perfect one are none."""
+    steps = [
+        before - after
+        for o in objects
+        for before, after in pairwise((o.click, *o.corrected))
+        if before < 1
+    ]
+    return _mean(float(lost > WORSE) for lost in steps) if steps else None
+
+
+def _within(values: Sequence[tuple[str, float]]) -> Interval:
+    """95 % of the means when images are drawn anew, each with all of its objects.
+
+    values: (image, figure) of each object.
+    """
+    images = {image: [v for i, v in values if i == image] for image, _ in values}
+    sums = np.array([(sum(own), len(own)) for own in images.values()], np.float64)
+    rng = np.random.default_rng(0)
+    drawn = sums[rng.integers(len(sums), size=(_RESAMPLES, len(sums)))].sum(1)
+    low, high = np.percentile(drawn[:, 0] / drawn[:, 1], (2.5, 97.5))
+    return Interval(float(low), float(high))
 
 
 def _mean(values: Iterable[float]) -> float:

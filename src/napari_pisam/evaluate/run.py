@@ -16,8 +16,6 @@ from napari_pisam.datasets.labelled import (
     split,
 )
 from napari_pisam.evaluate.clicks import (
-    PER_IMAGE,
-    PER_SOURCE,
     ClickProtocol,
     EvaluatedImage,
     ObjectScores,
@@ -33,26 +31,27 @@ from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.predict.predictor import Predictor, load_predictor
 from napari_pisam.predict.segmenter import Segmenter
 
+USUAL = ClickProtocol()
+
 
 def evaluate(
     sources_toml: Path | str,
     *,
     data_root: Path,
     model: str | Path | Predictor = "pisam-tiny",
-    per_image: int = PER_IMAGE,
-    per_source: int = PER_SOURCE,
+    protocol: ClickProtocol = USUAL,
     only: Sequence[str] = (),
 ) -> Generator[Progress, None, ClickReport]:
     """Measure a model on the validation images of every source of a list.
 
     sources_toml: `[[source]]` tables, as for training. data_root: what their folders are relative
-    to. model: of the zoo, a weights file, or a predictor. only: names of sources; empty for all.
-    Yields how many objects are done and which source is measured; closing the generator cancels.
-    Returns the report. Raises LabelledDataError, ImageError and CheckpointError, one sentence each.
+    to. model: of the zoo, a weights file, or a predictor. protocol: what is measured. only: names
+    of sources; empty for all. Yields how many objects are done and which source is measured;
+    closing the generator cancels. Returns the report. Raises LabelledDataError, ImageError and
+    CheckpointError, one sentence each.
     """
     wanted = chosen_sources(sources_toml, only)
     predictor = load_predictor(model) if isinstance(model, (str, Path)) else model
-    protocol = ClickProtocol(per_image=per_image, per_source=per_source)
     report = yield from measure(predictor, wanted, data_root, protocol=protocol)
     return report
 
