@@ -9,13 +9,20 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from napari_pisam.datasets.labelled import LabelledDataError, LabelledObject, LabelMap, find_pairs
 from napari_pisam.train import crops
 from napari_pisam.train.batches import StepBatch, StepDataset
-from napari_pisam.train.crops import WHOLE_PAD, CropSampler, CropStyle, draw_window
+from napari_pisam.train.crops import (
+    WHOLE_PAD,
+    Crop,
+    CropSampler,
+    CropStyle,
+    draw_window,
+    pasted,
+)
 from napari_pisam.train.prompting import draw_prompts
-from napari_pisam.train.synthetic import thin_structures
 from tests.train.conftest import DISCS
 
 STYLE = CropStyle(size=64, objects=3)
@@ -128,6 +135,7 @@ def test_masks_without_objects_are_an_error_of_one_sentence(
         ("box", (False, True, False)),
         ("box_mask", (False, True, True)),
         ("click_mask", (True, False, True)),
+        ("mask", (False, False, True)),
     ],
 )
 def test_prompts_are_of_the_kind_that_the_odds_name(
@@ -156,19 +164,31 @@ def test_several_points_begin_on_the_object() -> None:
         assert masks[0, round(y), round(x)] == 255
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_thin_structures_are_thin_disjoint_and_visible(seed: int) -> None:
-    ground = np.full((3, 128, 128), 120, np.uint8)
-    pixels, masks = thin_structures(ground, np.random.default_rng(seed), count=3)
-    again = thin_structures(ground, np.random.default_rng(seed), count=3)
-    assert np.array_equal(pixels, again[0])
-    assert np.array_equal(masks, again[1])
-    assert pixels.shape == ground.shape
-    assert 1 <= len(masks) <= 3
-    assert masks.dtype == np.uint8
-    drawn = masks > 127
-    assert (drawn.sum((1, 2)) >= 64).all()
-    assert drawn.sum(0).max() <= 1
-    changed = np.abs(pixels.astype(int) - 120).max(0) > 0
-    assert changed[drawn.any(0)].mean() > 0.9
-    assert not changed.all()
+def test_synthetic_windows_show_drawn_scenes_and_objects_on_another_ground(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    style = CropStyle(size=64, objects=3, synthetic=1.0)
+    sampler = CropSampler([(1.0, find_pairs(data_root, DISCS))], style)
+    grounds: list[NDArray[np.uint8]] = []
+
+    def watched(crop: Crop, ground: NDArray[np.uint8], rng: np.random.Generator) -> Crop:
+        grounds.append(ground)
+        return pasted(crop, ground, rng)
+
+    monkeypatch.setattr(crops, "pasted", watched)
+    for seed in range(12):
+        crop = sampler.draw(np.random.default_rng(seed))
+        assert crop.pixels.shape == (3, 64, 64)
+        assert (crop.masks > 127).any((1, 2)).all()
+    assert 0 < len(grounds) < 12
+    assert all(g.shape == (3, 64, 64) for g in grounds)
+
+
+def test_a_pasted_object_stands_on_the_new_ground() -> None:
+    mask = np.zeros((1, 64, 64), np.uint8)
+    mask[0, 20:40, 20:40] = 255
+    crop = Crop(np.full((3, 64, 64), 200, np.uint8), mask)
+    made = pasted(crop, np.full((3, 64, 64), 50, np.uint8), np.random.default_rng(0))
+    assert np.array_equal(made.masks, mask)
+    assert (made.pixels[:, 25:35, 25:35] == 200).all()
+    assert (made.pixels[:, :10] == 50).all()

@@ -82,7 +82,7 @@ def test_validation_measures_the_averaged_weights_and_restores_the_current_ones(
 ) -> None:
     measured: list[dict[str, Tensor]] = []
 
-    def noted(model: PiSam, *_: Any) -> dict[str, float]:
+    def noted(model: PiSam, *_: Any, **__: Any) -> dict[str, float]:
         measured.append({k: v.clone() for k, v in model.state_dict().items()})
         return {}
 

@@ -17,17 +17,20 @@ def rectangle(size: int, rows: tuple[int, int], columns: tuple[int, int]) -> NDA
     return mask
 
 
-def test_a_box_is_a_little_off_on_every_side_and_never_by_more_than_an_eighth() -> None:
+def test_a_box_is_a_little_off_on_every_side_or_loose_by_at_most_three_twentieths() -> None:
     mask = rectangle(256, (40, 90), (60, 260))
     truth = np.array([60, 40, 255, 89])
     spread = np.array([195, 49, 195, 49])
     rng = np.random.default_rng(0)
     off = np.array([(draw_box(mask, rng) - truth) / spread for _ in range(400)])
-    assert np.abs(off).max() <= 0.125
-    # as often outwards as inwards, and half of the sides by less than three hundredths
-    assert np.abs(off.mean(0)).max() < 0.01
-    assert 0.015 < np.median(np.abs(off)) < 0.04
-    assert (off.std(0) > 0.02).all()
+    outwards = off * (-1, -1, 1, 1)
+    assert outwards.min() >= -0.125
+    assert 0.125 < outwards.max() <= 0.155
+    # tight boxes as often outwards as inwards, and half of the sides by less than three hundredths
+    tight = off[(outwards < 0).any(1)]
+    assert np.abs(tight.mean(0)).max() < 0.015
+    assert 0.015 < np.median(np.abs(tight)) < 0.045
+    assert 0.2 < (outwards >= 0).all(1).mean() < 0.5
 
 
 @settings(deadline=None, max_examples=60)
@@ -75,12 +78,12 @@ def test_a_point_alone_is_the_centre_of_its_cell_on_the_average() -> None:
     assert drawn.mean(0) == pytest.approx((321.5, 201.5), abs=0.2)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(16))
 def test_a_rough_mask_is_roughly_the_object(seed: int) -> None:
     mask = rectangle(64, (8, 32), (24, 60))
     logits = rough_mask(mask, np.random.default_rng(seed), 16)
     assert logits.shape == (16, 16)
     assert logits.dtype == np.float32
     painted, truth = logits > 0, mask[::4, ::4] > 0
-    assert (painted & truth).sum() / (painted | truth).sum() > 0.4
+    assert (painted & truth).sum() / (painted | truth).sum() > 0.3
     assert logits[truth].mean() > logits[~truth].mean()

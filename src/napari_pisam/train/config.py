@@ -46,10 +46,10 @@ class TrainConfig:
     0 for any. window: "object", a square round an object at many scales; "whole", the image
     squeezed into the square, jittered by 0.8 to 1.6. augment: what happens to the pixels; "flip"
     mirrors left and right only. prompts: odds by kind of prompt, see PROMPT_ODDS; empty for the
-    usual mixture. synthetic: share of crops with drawn thin structures. second_pass: probability
-    that the mask becomes the next prompt together with a click on its error, up to three times;
-    in stage "interactor" those are the clicks, for models with `answers_again`. ema: decay of
-    the average that is written as the weights. licence: a line for the model file.
+    usual mixture. synthetic: share of crops with drawn scenes or pasted objects. second_pass:
+    probability that the mask becomes the next prompt together with a click on its error, up to
+    three times; in stage "interactor" those are the clicks, for models with `answers_again`. ema:
+    decay of the average that is written as the weights. licence: a line for the model file.
     """
 
     name: str
@@ -92,9 +92,16 @@ LEAST = {
     **dict.fromkeys(("synthetic", "second_pass", "epochs", "floor", "clip"), 0),
 }
 """The smallest value of each number."""
-PROMPT_ODDS = {"click": 0.42, "box": 0.30, "points": 0.12, "box_mask": 0.08, "click_mask": 0.08}
+PROMPT_ODDS = {
+    "click": 0.38,
+    "box": 0.28,
+    "points": 0.12,
+    "box_mask": 0.07,
+    "click_mask": 0.07,
+    "mask": 0.08,
+}
 """The usual mixture: one click; a box; two to four points, some off the object, now and then with
-a box; a box or a click with a rough mask."""
+a box; a box or a click with a rough mask; a mask alone."""
 LOSS_NAMES = ("sam", "iou", "low", "high", "corrected")
 SHARES = ("ema", "synthetic", "second_pass", "floor")
 """Entries that are shares, at most 1."""

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 
+from napari_pisam.datasets.generated import generated_scene, through_optics
 from napari_pisam.datasets.labelled import (
     LabelledDataError,
     LabelledImage,
@@ -21,9 +23,12 @@ from napari_pisam.datasets.labelled import (
 from napari_pisam.geometry import Window, WindowGrid, square_window
 from napari_pisam.images.resample import fill_part, window_input
 from napari_pisam.train.augment import dihedral, mirrored, photometric
-from napari_pisam.train.synthetic import thin_structures
 
 EXTRA_MAPS = 0.15
+OPTICS = 0.15
+"""Share of the real windows that go through a drawn instrument."""
+PASTED = 0.3
+"""Share of the synthetic windows that are real objects on another image's ground."""
 LEAST_INPUT_AREA = 24
 
 
@@ -40,7 +45,7 @@ class CropStyle:
     """How crops are drawn.
 
     size: side of the square the model sees, pixels; objects: masks a crop may hold; synthetic:
-    share with drawn thin structures; window, augment: see TrainConfig.
+    share of drawn scenes and pasted objects; window, augment: see TrainConfig.
     """
 
     size: int
@@ -106,6 +111,16 @@ def whole_window(height: int, width: int, style: CropStyle, *, rng: np.random.Ge
     y = int(rng.integers(height - h + 1)) if h < height else 0
     x = int(rng.integers(width - w + 1)) if w < width else 0
     return Window(y, x, h, w)
+
+
+def pasted(crop: Crop, ground: NDArray[np.uint8], rng: np.random.Generator) -> Crop:
+    """The crop's objects on another ground, uint8 (3, S, S), with a soft seam."""
+    share = Image.fromarray(crop.masks.max(0))
+    if rng.random() < 0.7:
+        share = share.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.3, 1.5))))
+    picture, below = (Image.fromarray(p.transpose(1, 2, 0)) for p in (crop.pixels, ground))
+    both = np.asarray(Image.composite(picture, below, share))
+    return Crop(np.ascontiguousarray(both.transpose(2, 0, 1)), crop.masks)
 
 
 def _soft_mask(
@@ -190,13 +205,26 @@ class CropSampler:
 
     def draw(self, rng: np.random.Generator) -> Crop:
         """One crop; draws again while the object is hidden or the image has none."""
+        synthetic = self.style.synthetic if self.style.augment == "microscopy" else 0.0
+        kind = rng.random() if synthetic else 1.0
+        if kind < synthetic * (1 - PASTED):
+            scene = generated_scene(
+                rng, self.style.size, objects=self.style.objects, texture=self._texture
+            )
+            return Crop(photometric(scene.pixels, rng), scene.masks)
+        crop = self._real(rng)
+        if kind < synthetic:
+            crop = pasted(crop, self._texture(rng), rng)
+        return self._changed(crop, rng)
+
+    def _real(self, rng: np.random.Generator) -> Crop:
         for _ in range(MOST_TRIES):
             _, images = self.sources[rng.choice(len(self.sources), p=self.odds)]
             image = images[rng.integers(len(images))]
             crop = self._crop_of(image, rng)
             self._keep(image)
             if crop is not None:
-                return self._changed(crop, rng)
+                return crop
         raise LabelledDataError(
             f"No object was found in {MOST_TRIES} tries: check that the masks hold objects of a "
             f"few pixels at least (value 0 is background)."
@@ -216,6 +244,19 @@ class CropSampler:
             window = draw_window(item, label_map, self.style.size, rng=rng)
         return cut_crop(image, label_map, window=window, first=item.id, style=self.style, rng=rng)
 
+    def _texture(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """A square of any real image, of any source, at any scale: uint8 (3, S, S)."""
+        _, images = self.sources[rng.choice(len(self.sources), p=self.odds)]
+        image = images[rng.integers(len(images))]
+        height, width = image.rgb8.shape[:2]
+        longest = min(height, width)
+        side = int(np.exp(rng.uniform(np.log(min(48, longest)), np.log(longest + 1))))
+        y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+        part = Image.fromarray(image.rgb8[y : y + side, x : x + side])
+        shown = np.asarray(part.resize((self.style.size,) * 2, Image.Resampling.BILINEAR))
+        self._keep(image)
+        return dihedral(np.ascontiguousarray(shown.transpose(2, 0, 1)), int(rng.integers(8)))
+
     def _keep(self, image: LabelledImage) -> None:
         """Free the least recently used images when there are too many in memory."""
         self.used[id(image)] = image
@@ -232,7 +273,7 @@ class CropSampler:
             return crop
         if self.style.augment == "flip":
             return Crop(mirrored(pixels), mirrored(masks)) if rng.random() < 0.5 else crop
-        if rng.random() < self.style.synthetic:
-            pixels, masks = thin_structures(pixels, rng, count=self.style.objects)
+        if rng.random() < OPTICS:
+            pixels = through_optics(np.ascontiguousarray(pixels.transpose(1, 2, 0)), rng)
         turn = int(rng.integers(8))
         return Crop(photometric(dihedral(pixels, turn), rng), dihedral(masks, turn))

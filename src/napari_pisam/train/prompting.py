@@ -18,6 +18,10 @@ DEPTH_SIDE = 128
 """Clicks are placed on masks reduced to this side: finer changes no prompt."""
 
 
+PAINTED_LOGIT = 6.0
+"""Logit of a painted pixel of a mask prompt, as in prediction."""
+
+
 class DrawnPrompts(NamedTuple):
     """Prompts of N objects, all of one kind.
 
@@ -54,7 +58,7 @@ def draw_prompts(
         labels = torch.from_numpy(np.stack([d[1] for d in drawn]))
     if kind in (1, 3) or (kind == 2 and rng.random() < 0.3):
         boxes = torch.from_numpy(np.stack([draw_box(m, rng) for m in masks]))
-    if kind in (3, 4):
+    if kind in (3, 4, 5):
         rough = torch.from_numpy(np.stack([rough_mask(m, rng, low) for m in masks]))[:, None]
     return DrawnPrompts(points, labels, boxes, rough, ambiguous=bool(kind == 0))
 
@@ -114,22 +118,33 @@ def _near(mask: NDArray[np.bool_], rng: np.random.Generator) -> tuple[int, int] 
 
 
 def draw_box(mask: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
-    """The bounding box (x0, y0, x1, y1) in input pixels, each side moved by up to a tenth."""
+    """The bounding box (x0, y0, x1, y1) in input pixels, as people draw it.
+
+    Each side is moved by up to a tenth; of every third box all are moved outwards, up to 0.15.
+    """
     rows, cols = np.flatnonzero((mask > 127).any(1)), np.flatnonzero((mask > 127).any(0))
     box = np.array([cols[0], rows[0], cols[-1], rows[-1]], np.float32)
     spread = np.array([box[2] - box[0], box[3] - box[1]] * 2, np.float32)
     noise = np.clip(rng.normal(0, 0.04, 4), -0.12, 0.12) * np.maximum(spread, 8)
+    if rng.random() < 0.33:
+        noise = rng.uniform(0, 0.15, 4) * np.maximum(spread, 8) * (-1, -1, 1, 1)
     moved: NDArray[np.float32] = (box + noise).astype(np.float32)
     return moved
 
 
 def rough_mask(mask: NDArray[np.uint8], rng: np.random.Generator, low: int) -> NDArray[np.float32]:
-    """The object as if painted by hand: logits float32 (low, low)."""
+    """The object as if painted by hand: logits float32 (low, low).
+
+    Two of five are a label or a coarse result instead: exact or shifted, blurred, with a part of it
+    missing, at the logit that prediction gives a painted pixel.
+    """
     # Reduce the mask to the side of a mask prompt
     step = mask.shape[0] // low
     small = mask.reshape(low, step, low, step).mean((1, 3)) > 127
     if not small.any():
         small = mask.reshape(low, step, low, step).max((1, 3)) > 127
+    if rng.random() < 0.4:
+        return _coarse_mask(small, rng)
     # Make smooth noise as coarse as the object is large
     spread = max(1.0, np.sqrt(small.sum()) / 6)
     field = ndimage.gaussian_filter(rng.standard_normal((low, low)), spread)
@@ -139,3 +154,21 @@ def rough_mask(mask: NDArray[np.uint8], rng: np.random.Generator, low: int) -> N
     rough = signed + rng.uniform(0.2, 1.2) * spread * field + rng.normal(0, 0.5) * spread
     logits: NDArray[np.float32] = np.clip(rough * rng.uniform(1, 4), -10, 10).astype(np.float32)
     return logits
+
+
+def _coarse_mask(small: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float32]:
+    """A label or a coarse answer as a mask prompt: logits float32, the shape of `small`."""
+    low, size = len(small), max(1.0, float(np.sqrt(small.sum())))
+    given = small.astype(np.float32)
+    if rng.random() < 0.6:
+        shift = rng.normal(0, 0.06, 2) * size
+        given = ndimage.shift(given, shift, order=1)
+        given = ndimage.gaussian_filter(given, rng.uniform(0, 0.12) * size)
+    if rng.random() < 0.3:
+        rows, columns = np.nonzero(small)
+        pick = rng.integers(len(rows))
+        y, x = np.ogrid[:low, :low]
+        near = (y - rows[pick]) ** 2 + (x - columns[pick]) ** 2
+        given[near < (size * rng.uniform(0.1, 0.45)) ** 2] = 0
+    out: NDArray[np.float32] = (2 * given - 1) * np.float32(PAINTED_LOGIT)
+    return out
