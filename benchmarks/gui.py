@@ -172,7 +172,7 @@ class Clicker:
             seen.of_clicks.append(0.0)
             if turn == 0:
                 self._heart.doing = "moving"
-                self._widget.bridge.camera.center = tuple(place)
+                self._widget.view.camera.center = tuple(place)
                 yield
             offset = ((0, 0), (11, 3), (-9, 6), (4, -12))[turn]
             spot = self._spot((place[0] + offset[0], place[1] + offset[1]))
@@ -196,7 +196,7 @@ class Clicker:
                 yield
             elif number % 10 == 0:
                 self._heart.doing = "zoom"
-                self._widget.bridge.camera.zoom *= 1.3 if number % 20 else 1 / 1.3
+                self._widget.view.camera.zoom *= 1.3 if number % 20 else 1 / 1.3
                 yield
 
     def _until_painted(self, begun: float) -> Iterator[None]:
@@ -281,7 +281,7 @@ def measure(clicks: int, *, mechanism: str = "", stacks: bool = False) -> Fluenc
     def steps() -> Iterator[None]:
         while widget.labels is None:
             yield
-        widget.bridge.camera.zoom = 3.0
+        widget.view.camera.zoom = 3.0
         yield from clicker.steps(WARM_UP)
         seen.clicks, heart.on = 0, True
         seen.of_clicks, seen.painted, seen.first, seen.worked = [], [], [], []
@@ -314,7 +314,7 @@ def first_click() -> float:
     def steps() -> Iterator[None]:
         while widget.labels is None:
             yield
-        widget.bridge.camera.zoom = 3.0
+        widget.view.camera.zoom = 3.0
         yield from clicker.steps(1)
 
     _live(steps())

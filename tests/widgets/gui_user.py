@@ -43,7 +43,7 @@ class GuiUser:
         return self.viewer.window._qt_viewer.canvas
 
     def at(self, y: float, x: float) -> QPoint:
-        image, plane = self.widget.bridge.image, self.widget.session.plane
+        image, plane = self.widget.view.image, self.widget.session.plane
         assert image is not None
         assert plane is not None
         places = iter((y, x))

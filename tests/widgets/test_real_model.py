@@ -46,7 +46,8 @@ def test_real_clicks_give_the_labels_of_the_api_and_of_the_script(open_panel: Op
         mask = predictor.segment(image, kept.prompt, object_size=kept.object_size).mask
         expected[mask & (expected == 0)] = kept.label
     assert np.array_equal(labels.data, expected)
-    scripted = segment_points(user.viewer.layers[0], *_as_layers(widget), engine_for("pisam-tiny"))
+    engine = engine_for("pisam-tiny")
+    scripted = segment_points(user.viewer.layers[0], *_as_layers(widget), model=engine)
     assert np.array_equal(labels.data, scripted.data)
 
 

@@ -72,8 +72,8 @@ def settle() -> None:
 
 def go_near(user: GuiUser, place: tuple[float, float], zoom: float) -> None:
     """The person looks at one object from near."""
-    user.widget.bridge.camera.center = place
-    user.widget.bridge.camera.zoom = zoom
+    user.widget.view.camera.center = place
+    user.widget.view.camera.zoom = zoom
     settle()
 
 

@@ -12,7 +12,7 @@ from qtpy.QtGui import QPaintEvent
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_pisam.widgets.qt.scheduler import QtScheduler
-from napari_pisam.widgets.viewer.scheduling import ImmediateScheduler, Scheduler, begin
+from napari_pisam.widgets.viewer.scheduling import ImmediateScheduler
 from tests.widgets.gui_user import until
 
 Steps = Callable[[], Generator[None, None, None]]
@@ -248,20 +248,3 @@ def test_without_an_event_loop_a_work_that_fails_raises_and_the_next_is_done() -
         scheduler.request("failing", failing)
     scheduler.request("b", lambda: done.append("b"))
     assert done == ["a", "b"]
-
-
-@pytest.mark.parametrize("make", [ImmediateScheduler, QtScheduler])
-def test_a_work_that_is_begun_does_its_first_step_now(
-    qapp: Any, make: Callable[[], Scheduler]
-) -> None:
-    scheduler, done = make(), list[int]()
-
-    def steps() -> Iterator[None]:
-        for number in range(3):
-            done.append(number)
-            yield
-
-    begin(scheduler, steps())
-    assert done[0] == 0
-    until(lambda: scheduler.idle, "the last step")
-    assert done == [0, 1, 2]

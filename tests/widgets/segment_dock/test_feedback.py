@@ -180,7 +180,7 @@ def test_a_keep_is_whole_before_the_window_is_drawn_again(user: GuiUser) -> None
     assert labels is not None
     assert labels.data[60, 80] == 1
     assert [len(user.widget.prompts.data), len(user.widget.objects)] == [0, 1]
-    (told,) = read_journal(user.widget.work.journal.path)
+    (told,) = read_journal(user.widget.work.journaling.journal.path)
     assert [o.label for o in told.objects] == [1]
     # A script goes on at once.
     user.widget.prompts.add([140, 200])

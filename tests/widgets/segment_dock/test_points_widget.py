@@ -27,11 +27,11 @@ def test_the_widget_computes_in_the_background(make_napari_viewer: Any) -> None:
     assert widget.image.value is picture
     assert widget.prompts.value is prompts
     assert "pisam-tiny" in widget.model.choices
-    worker = in_background(viewer, Batch(picture, prompts, None, DiscEngine()))
+    worker = in_background(viewer, Batch(picture, prompts, model=DiscEngine()))
     # A worker may have ended before anybody can listen to it.
     until(lambda: not worker.is_running and len(viewer.layers) == 3)
     assert viewer.layers[-1].data[30, 30] == 1
-    failing = in_background(viewer, Batch(picture, prompts, None, Failing()))
+    failing = in_background(viewer, Batch(picture, prompts, model=Failing()))
     until(lambda: not failing.is_running)
     assert len(viewer.layers) == 3
 

@@ -29,7 +29,7 @@ def points(rows: list[Any], **features: list[Any]) -> Points:
 
 
 def run(image: Image, prompts: Points, corrections: Points | None = None) -> Any:
-    return segment_points(image, prompts, corrections, DiscEngine())
+    return segment_points(image, prompts, corrections, model=DiscEngine())
 
 
 def test_all_points_are_one_object_without_groups(image: Image) -> None:
@@ -89,7 +89,7 @@ def test_the_same_labels_as_clicking(open_panel: Opener) -> None:
     rows = [(i, (1, *c)) for i, (_, cs) in enumerate(said, 1) for c in cs]
     corrections_layer = points([r for _, r in rows], group=[i for i, _ in rows])
     prompts.scale = corrections_layer.scale = (2, 0.5, 0.5)
-    labels = segment_points(user.widget.image, prompts, corrections_layer, DiscEngine())
+    labels = segment_points(user.widget.image, prompts, corrections_layer, model=DiscEngine())
     assert user.widget.labels is not None
     assert user.widget.labels.data.max() == 3
     assert np.array_equal(labels.data, user.widget.labels.data)
@@ -128,7 +128,7 @@ def test_a_script_needs_no_window(image: Image) -> None:
     viewer.add_layer(image)
     image.scale = (1, 1)
     prompts = viewer.add_points([(30, 30)])
-    viewer.add_layer(segment_points(image, prompts, None, DiscEngine()))
+    viewer.add_layer(segment_points(image, prompts, model=DiscEngine()))
     assert viewer.layers[-1].data[30, 30] == 1
 
 
@@ -150,10 +150,10 @@ def test_one_object_that_fails_costs_no_other(image: Image) -> None:
     image.scale = (1, 1)
     prompts = points([(30, 30), (30, 90), (90, 120)], group=[4, 5, 6])
     with pytest.warns(UserWarning, match=r"^Group 5 is left out: A part of cells cannot be read"):
-        labels = segment_points(image, prompts, None, Failing(90))
+        labels = segment_points(image, prompts, model=Failing(90))
     assert set(np.unique(labels.data)) == {0, 4, 6}
     with pytest.raises(ValueError, match="Group 0 is left out"):
-        segment_points(image, points([(30, 30)]), None, Failing())
+        segment_points(image, points([(30, 30)]), model=Failing())
 
 
 @pytest.mark.parametrize(

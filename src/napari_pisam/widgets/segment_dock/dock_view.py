@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from napari_pisam.widgets.segment_dock.model_requests import ModelRequests
     from napari_pisam.widgets.segment_dock.panel import Panel
     from napari_pisam.widgets.segment_dock.restore import EarlierObjects
-    from napari_pisam.widgets.viewer.layer_bridge import LayerBridge
     from napari_pisam.widgets.viewer.mouse import Mouse
     from napari_pisam.widgets.viewer.scheduling import Scheduler
+    from napari_pisam.widgets.viewer.viewer_session import ViewerSession
 
 
 class DockView:
@@ -28,14 +28,14 @@ class DockView:
     def __init__(
         self,
         panel: Panel,
-        bridge: LayerBridge,
+        view: ViewerSession,
         mouse: Mouse,
         *,
         scheduler: Scheduler,
         requests: ModelRequests,
         earlier: EarlierObjects,
     ) -> None:
-        self._panel, self._bridge, self._mouse = panel, bridge, mouse
+        self._panel, self._view, self._mouse = panel, view, mouse
         self._scheduler, self._requests, self._earlier = scheduler, requests, earlier
         self._last_result: SegmentResult | None = None
         self.pointed = ""
@@ -48,7 +48,7 @@ class DockView:
         """Show it now."""
         layers = self._layers()
         state = dock_state(
-            self._bridge.session,
+            self._view.session,
             self._situation(),
             layers,
             offer=self._earlier.offer,
@@ -56,7 +56,7 @@ class DockView:
         )
         self._last_result = state.result
         self._panel.show_state(state)
-        self._panel.looks.show_layers(self._bridge.image, self._bridge.images())
+        self._panel.looks.show_layers(self._view.image, self._view.image_choice.images())
 
     def point(self, pointed: str) -> None:
         """The mouse is at another place of the mask."""
@@ -69,9 +69,9 @@ class DockView:
         self._last_result = None
 
     def _situation(self) -> Situation:
-        bridge, mouse = self._bridge, self._mouse
-        image, selected = bridge.image, bridge.viewer.layers.selection.active
-        images = bridge.images()
+        view, mouse = self._view, self._mouse
+        image, selected = view.image, view.viewer.layers.selection.active
+        images = view.image_choice.images()
         return Situation(
             image=image.name if image is not None else None,
             selected=selected.name if selected is not None else None,
@@ -83,15 +83,15 @@ class DockView:
             box_mode=mouse.box_mode,
             pointed=self.pointed,
             stage=self._requests.stage,
-            show_unsure=bridge.display.show_unsure,
+            show_unsure=view.layer_sync.options.show_doubt,
         )
 
     def _layers(self) -> Layers:
-        bridge, targets = self._bridge, self._bridge.targets
-        images, labels = bridge.images(), targets.layers()
+        view, targets = self._view, self._view.label_layers
+        images, labels = view.image_choice.images(), targets.layers()
         return Layers(
             images=[layer.name for layer in images],
-            image=_row_of(bridge.image, images),
+            image=_row_of(view.image, images),
             labels=[layer.name for layer in labels],
             target=_row_of(targets.layer, labels),
             objects=self._objects(),
@@ -99,8 +99,8 @@ class DockView:
         )
 
     def _objects(self) -> tuple[KeptObject, ...]:
-        key = self._bridge.targets.key
-        return self._bridge.session.registry.of(key) if key is not None else ()
+        key = self._view.label_layers.key
+        return self._view.session.registry.of(key) if key is not None else ()
 
 
 def _row_of(layer: Any, layers: Sequence[Any]) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class ModelRequests:
     """Hands requests over once the click is drawn, and notes what the model does.
 
-    is_drawn: whether the clicks of the session are seen in the viewer. stage: what the model's
+    stage: what the model's
     thread does now, "" when it rests. failure: the sentence of the last failure.
     Signals: changed(), another stage; failed(sentence).
     """
@@ -26,16 +26,8 @@ class ModelRequests:
     changed = Signal()
     failed = Signal(str)
 
-    def __init__(
-        self,
-        session: Session,
-        runner: Runner,
-        scheduler: Scheduler,
-        *,
-        is_drawn: Callable[[], bool],
-    ) -> None:
+    def __init__(self, session: Session, runner: Runner, scheduler: Scheduler) -> None:
         self._session, self._runner, self._scheduler = session, runner, scheduler
-        self._is_drawn = is_drawn
         self.stage = self.failure = ""
 
     def request(self, request: SegmentRequest) -> None:
@@ -45,9 +37,7 @@ class ModelRequests:
 
     def _submit(self, request: SegmentRequest) -> Generator[None, None, None]:
         """Drawn and computed at the same time, both would take longer."""
-        while not self._is_drawn():
-            yield
-        # What was drawn in this turn is painted before the next one.
+        # What was written to layers until this turn is painted before the next one.
         yield
         self._runner.submit(request)
 

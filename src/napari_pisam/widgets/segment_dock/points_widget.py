@@ -36,6 +36,7 @@ def segment_points_widget() -> Any:
         viewer: napari.viewer.Viewer,
         image: napari.layers.Image,
         prompts: napari.layers.Points,
+        *,
         corrections: napari.layers.Points | None,
         model: str,
     ) -> None:
@@ -46,7 +47,7 @@ def segment_points_widget() -> Any:
             show_error("Open an image, and add a points layer with a point on each object.")
             return
         try:
-            batch = Batch(image, prompts, corrections, model)
+            batch = Batch(image, prompts, corrections, model=model)
         except ValueError as error:
             show_error(sentence_of(error))
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtGui import QShowEvent
@@ -23,7 +22,6 @@ from napari_pisam.widgets.segment_dock.panel import Panel
 from napari_pisam.widgets.segment_dock.restore import EarlierObjects
 from napari_pisam.widgets.viewer.model_loading import SegmentEngine, engine_for
 from napari_pisam.widgets.viewer.prompt_layers import CORRECTIONS, PROMPTS
-from napari_pisam.widgets.viewer.scheduling import begin
 from napari_pisam.widgets.viewer.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -45,22 +43,17 @@ class SegmentWidget(QWidget):
     def __init__(self, napari_viewer: Viewer, *, engine: SegmentEngine | None = None) -> None:
         super().__init__()
         self.scheduler = QtScheduler()
-        self.work = Workspace(
-            napari_viewer, keys=chosen_keys(), when_free=partial(begin, self.scheduler)
-        )
-        self.session, self.bridge = self.work.session, self.work.bridge
+        self.work = Workspace(napari_viewer, keys=chosen_keys(), scheduler=self.scheduler)
+        self.session, self.view = self.work.session, self.work.view
         self.panel = Panel(self.work.keys)
         self.models = self.panel.models
         self._fixed_engine = engine
         self.runner = Runner(engine or engine_for(self.models.model_name), self.session.is_wanted)
-        display = self.bridge.display
-        self._requests = ModelRequests(
-            self.session, self.runner, self.scheduler, is_drawn=lambda: not display.undrawn
-        )
+        self._requests = ModelRequests(self.session, self.runner, self.scheduler)
         self._earlier = EarlierObjects(self.work)
-        self._view = DockView(
+        self._dock_view = DockView(
             self.panel,
-            self.bridge,
+            self.view,
             self.work.mouse,
             scheduler=self.scheduler,
             requests=self._requests,
@@ -80,7 +73,7 @@ class SegmentWidget(QWidget):
             self.runner, self.work, self.scheduler, connections=connections
         )
         self.destroyed.connect(self._lifetime.end)
-        tidy(self.work.journal.path.parent)
+        tidy(self.work.journaling.journal.path.parent)
         self.scheduler.request("load the model", self._load_model)
         self._on_image()
 
@@ -89,20 +82,20 @@ class SegmentWidget(QWidget):
     @property
     def image(self) -> Image | None:
         """The image layer that is segmented; set it to choose another."""
-        return self.bridge.image
+        return self.view.image
 
     @image.setter
     def image(self, layer: Image | None) -> None:
-        self.bridge.choose_image(layer)
+        self.view.image_choice.choose(layer)
 
     @property
     def labels(self) -> Labels | None:
         """The labels layer that objects are kept in; set it to choose, None for a new one."""
-        return self.bridge.targets.layer
+        return self.view.label_layers.layer
 
     @labels.setter
     def labels(self, layer: Labels | None) -> None:
-        self.bridge.targets.choose(layer)
+        self.view.label_layers.choose(layer)
 
     @property
     def prompts(self) -> Points:
@@ -174,7 +167,7 @@ class SegmentWidget(QWidget):
     def _connect_session(self, to: Connections) -> None:
         """What session, layers and model tell the panel, and each other."""
         session, work, runner, requests = self.session, self.work, self.runner, self._requests
-        view, banner = self._view, self.panel.banner
+        view, banner = self._dock_view, self.panel.banner
         to.add(session.requested, requests.request)
         to.add(session.requested, lambda request: banner.clear_message())
         to.add(session.changed, requests.on_session)
@@ -187,9 +180,9 @@ class SegmentWidget(QWidget):
         to.add(work.message, banner.show_message)
         to.add(work.hovered, view.point)
         to.add(self._earlier.changed, view.show_soon)
-        to.add(self.bridge.image_changed, self._on_image)
+        to.add(self.view.image_choice.changed, self._on_image)
         # Whoever chooses one of the layers chooses among those that are there.
-        to.add(self.bridge.layers_changed, view.show)
+        to.add(self.view.layers_changed, view.show)
 
     def _connect_panel(self, to: Connections) -> None:
         """What the panel's controls do."""
@@ -201,7 +194,7 @@ class SegmentWidget(QWidget):
         to.add(panel.image_choice.activated, self._on_image_chosen)
         to.add(panel.labels_choice.activated, self._on_labels_chosen)
         to.add(panel.keeping.changed, self._on_options)
-        to.add(panel.looks.changed, self.bridge.choose_look)
+        to.add(panel.looks.changed, self.view.image_choice.choose_channels)
         to.add(panel.models.chosen, self._on_model)
         to.add(panel.models.message, panel.banner.show_message)
         to.add(panel.keys_panel.message, panel.banner.show_message)
@@ -210,13 +203,13 @@ class SegmentWidget(QWidget):
         to.add(panel.table.opened, work.reopen)
         to.add(panel.reopen.clicked, lambda checked: self._on_selected_object(work.reopen))
         to.add(panel.remove.clicked, lambda checked: self._on_selected_object(work.remove))
-        to.add(panel.put_back.clicked, lambda checked: self.bridge.targets.put_back())
+        to.add(panel.put_back.clicked, lambda checked: self.view.label_layers.put_back())
         to.add(panel.restore.clicked, lambda checked: self._earlier.accept())
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 - Qt's name
         """See Qt; only now is it known which window the panel is in, and on which screen."""
         self._lifetime.watch(self)
-        self.bridge.display.pixel_ratio = self.devicePixelRatioF()
+        self.view.layer_sync.pixel_ratio = self.devicePixelRatioF()
         super().showEvent(event)
 
     def _load_model(self) -> Generator[None, None, None]:
@@ -228,16 +221,16 @@ class SegmentWidget(QWidget):
         self.runner.prepare()
 
     def _points(self, role: str) -> Any:
-        if self.bridge.image is None:
+        if self.view.image is None:
             raise ValueError("There is no image: open one first.")
-        return self.bridge.helpers.get(role, self.bridge.image)
+        return self.view.helpers.get(role, self.view.image)
 
     # What happens.
 
     def _on_image(self) -> None:
-        image = self.bridge.image
-        self._earlier.look_for(self.work.identity(image) if image is not None else None)
-        self._view.show()
+        image = self.view.image
+        self._earlier.look_for(self.work.journaling.identity(image) if image is not None else None)
+        self._dock_view.show()
 
     def _on_selected_object(self, command: Callable[[KeptObject], None]) -> None:
         kept = self.panel.table.chosen()
@@ -247,15 +240,15 @@ class SegmentWidget(QWidget):
             command(kept)
 
     def _on_image_chosen(self, row: int) -> None:
-        images = self.bridge.images()
+        images = self.view.image_choice.images()
         if 0 <= row < len(images):
-            self.bridge.choose_image(images[row])
+            self.view.image_choice.choose(images[row])
 
     def _on_labels_chosen(self, row: int) -> None:
-        layers = self.bridge.targets.layers()
-        self.bridge.targets.choose(layers[row] if row < len(layers) else None)
-        if self.bridge.targets.layer is None and self.bridge.image is not None:
-            self.bridge.targets.prepare(self.bridge.image)
+        layers = self.view.label_layers.layers()
+        self.view.label_layers.choose(layers[row] if row < len(layers) else None)
+        if self.view.label_layers.layer is None and self.view.image is not None:
+            self.view.label_layers.prepare(self.view.image)
 
     def _on_options(self, options: Options) -> None:
         self.session.options = options
@@ -263,7 +256,7 @@ class SegmentWidget(QWidget):
 
     def _on_model(self, name: str) -> None:
         if self._fixed_engine is None:
-            self._view.forget_result()
+            self._dock_view.forget_result()
             self.runner.use(engine_for(name))
             self.session.request_again()
-        self._view.show()
+        self._dock_view.show()

@@ -1,11 +1,11 @@
-"""The mouse over the picture: a ring of the typical size before the first click, then cross-hairs.
+"""The mouse over the image: a ring of the typical size before the first click, then cross-hairs.
 
 While clicks are napari's, it looks as the selected layer wants it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,10 +14,11 @@ from napari_pisam.widgets.viewer.identity import is_in
 from napari_pisam.widgets.viewer.napari_compat import hide_middle_of_ring
 
 if TYPE_CHECKING:
-    from napari_pisam.widgets.viewer.layer_bridge import LayerBridge
-    from napari_pisam.widgets.viewer.mouse import Mouse
+    from napari_pisam.widgets.viewer.scheduling import Scheduler
+    from napari_pisam.widgets.viewer.viewer_session import ViewerSession
 
 RING_PIXELS = 9.0
+REFRESH, MAKE_RING = "cursor", "make ring"
 RING_MOVES = 2
 """With its second move the mouse is where the ring is drawn; before the first it is nowhere."""
 
@@ -25,69 +26,57 @@ RING_MOVES = 2
 class Cursor:
     """Keeps a viewer's cursor in line with the session.
 
-    when_free: see LayerBridge. closed: the cursor is left alone.
+    is_ours: whether a click now is one on the object. closed: the cursor is left alone.
     """
 
     def __init__(
-        self, bridge: LayerBridge, mouse: Mouse, *, when_free: Callable[[Iterator[None]], None]
+        self, view: ViewerSession, scheduler: Scheduler, *, is_ours: Callable[[], bool]
     ) -> None:
-        self._bridge, self._mouse = bridge, mouse
-        self._when_free = when_free
-        self._moves, self._due = 0, False
+        self._view, self._scheduler = view, scheduler
+        self._is_ours = is_ours
+        self._moves = 0
         self.closed = False
 
     def refresh(self) -> None:
-        """Look right now."""
+        """Give the cursor its style and size now."""
         if self.closed:
             return
-        viewer, image, session = self._bridge.viewer, self._bridge.image, self._bridge.session
-        cursor, active_object, active = (
-            viewer.cursor,
-            session.active_object,
-            viewer.layers.selection.active,
-        )
-        if not self._mouse.listens or active_object is None:
+        viewer, image, state = self._view.viewer, self._view.image, self._view.layer_sync.wanted
+        cursor, active = viewer.cursor, viewer.layers.selection.active
+        if not self._is_ours() or state.index is None:
             theirs = is_in(active, viewer.layers)
             cursor.size = active.cursor_size if theirs else 1
             cursor.style = active.cursor if theirs else "standard"
-            return
-        size = session.typical_size
-        placed = self._moves >= RING_MOVES
-        if active_object.untouched and size is not None and image is not None and placed:
+        elif state.ring_size is not None and image is not None and self._moves >= RING_MOVES:
             spacing = float(np.mean(np.abs(np.asarray(image.scale)[-2:])))
-            cursor.size = size * spacing
+            cursor.size = state.ring_size * spacing
             cursor.style = "circle"
         else:
             cursor.style = "crosshair"
 
     def refresh_soon(self) -> None:
-        """Look right when the mask is drawn, in the same picture."""
-        if not self._due:
-            self._due = True
-            self._when_free(self._refresh())
-
-    def _refresh(self) -> Iterator[None]:
-        yield
-        self._due = False
-        self.refresh()
+        """Do so in a later turn, once for all that changes until then."""
+        self._scheduler.request(REFRESH, self.refresh)
 
     def moved(self) -> None:
-        """The mouse has moved over the picture."""
+        """The mouse has moved over the image."""
         if self._moves < RING_MOVES:
             self._moves += 1
             if self._moves == RING_MOVES:
                 self.refresh()
             else:
-                self._when_free(self._make_ring())
+                self._scheduler.request(MAKE_RING, self._make_ring)
 
-    def _make_ring(self) -> Iterator[None]:
+    def _make_ring(self) -> Generator[None, None, None]:
         """Have napari make its ring, too small to be seen in the corner where it then lies.
 
         Making and drawing the first one takes long; the next move puts it where the mouse is.
         """
-        viewer = self._bridge.viewer
+        if self.closed:
+            return
+        viewer = self._view.viewer
         hide_middle_of_ring(viewer)
-        viewer.cursor.size = RING_PIXELS / float(self._bridge.camera.zoom)
+        viewer.cursor.size = RING_PIXELS / float(self._view.camera.zoom)
         viewer.cursor.style = "circle"
         yield
         self.refresh()

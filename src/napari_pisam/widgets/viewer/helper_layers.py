@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from psygnal import Signal
+
 from napari_pisam.widgets.viewer.identity import is_in
-from napari_pisam.widgets.viewer.layer_transform import apply_frame, same_frame, unlisted
+from napari_pisam.widgets.viewer.layer_selection import keeping_selection
+from napari_pisam.widgets.viewer.layer_transform import apply_frame, same_frame
 from napari_pisam.widgets.viewer.preview_layers import (
     BOX,
     PREVIEW,
@@ -35,13 +37,14 @@ ORDER = tuple(MAKERS)
 class HelperLayers:
     """Prompts, corrections, preview, unsure and box of one viewer.
 
-    viewer: a Viewer or ViewerModel. made: called with the role and each new layer, before it is
-    shown. A layer that the person deletes is made again when there is something to show in it.
+    viewer: a Viewer or ViewerModel. A layer that the person deletes is made again when there is
+    something to show in it. Signal: made(role, layer), a new layer, before it is in the viewer.
     """
 
-    def __init__(self, viewer: Any, *, made: Callable[[str, Layer], None]) -> None:
+    made = Signal(str, object)
+
+    def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
-        self._made = made
         self._layers: dict[str, Layer] = {}
 
     def __contains__(self, layer: object) -> bool:
@@ -57,14 +60,10 @@ class HelperLayers:
         layer = self.find(role)
         if layer is None:
             layer = self._layers[role] = MAKERS[role](image)
-            self._made(role, layer)
+            self.made.emit(role, layer)
             with keeping_selection(self._viewer):
                 self._viewer.layers.insert(self._place_of(role), layer)
         return layer
-
-    def unlisted(self) -> AbstractContextManager[None]:
-        """The layer list hears nothing of them meanwhile, see `frames.unlisted`."""
-        return unlisted(*self._layers.values())
 
     def _place_of(self, role: str) -> int:
         """On top of everything, the mask below its doubt, and both and boxes below the points."""
@@ -83,13 +82,6 @@ class HelperLayers:
             if layer is not None and layer.ndim == image.ndim:
                 apply_frame(layer, same_frame(image))
 
-    def clear_clicks(self) -> None:
-        """Empty the points layers: another image is chosen."""
-        for role in (PROMPTS, CORRECTIONS):
-            layer = self.find(role)
-            if layer is not None and len(layer.data):
-                layer.data = layer.data[:0]
-
     def drop_other_ndim(self, image: Image) -> None:
         """Remove layers whose number of axes does not fit the image."""
         for role in list(self._layers):
@@ -107,14 +99,3 @@ class HelperLayers:
         """Remove all of them."""
         for role in list(self._layers):
             self.drop(role)
-
-
-@contextmanager
-def keeping_selection(viewer: Any) -> Iterator[None]:
-    """Layers added meanwhile do not become the selected ones."""
-    active = viewer.layers.selection.active
-    selected = set(viewer.layers.selection)
-    yield
-    viewer.layers.selection = {layer for layer in selected if is_in(layer, viewer.layers)}
-    if is_in(active, viewer.layers):
-        viewer.layers.selection.active = active

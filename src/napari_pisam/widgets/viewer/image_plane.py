@@ -67,17 +67,17 @@ def source_of(image: Image, index: PlaneIndex) -> ImageSource:
 
 
 def image_plane(
-    image: Image, index: PlaneIndex, look: ChannelChoice, *, name: str, version: str
+    image: Image, index: PlaneIndex, channels: ChannelChoice, *, name: str, version: str
 ) -> ImagePlane:
     """The plane as the session takes it.
 
-    name: the image's lasting name. version: that of its pixels and of its look. Raises ImageError
+    name: the image's lasting name. version: that of its pixels and channels. Raises ImageError
     with a sentence for the person.
     """
-    bands = look.bands or (image,)
+    bands = channels.bands or (image,)
     sources = [source_of(band, index) for band in bands]
     source = sources[0] if len(sources) == 1 else BandSource(sources)
-    intensity = _displayed(bands, source) if look.as_displayed else None
+    intensity = _displayed(bands, source) if channels.as_displayed else None
     return ImagePlane(PlaneKey(name, index), source, version, intensity=intensity)
 
 

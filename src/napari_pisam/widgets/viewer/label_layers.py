@@ -1,4 +1,4 @@
-"""The labels layer that objects are kept in: chosen, or made for the image; never lost."""
+"""The labels layers: the one that objects are kept in is chosen or made, and never lost."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from psygnal import Signal
 
 from napari_pisam.images.label_arrays import LayeredLabels, is_large
 from napari_pisam.session.label_store import LabelStoreError
-from napari_pisam.widgets.viewer.helper_layers import keeping_selection
+from napari_pisam.session.plane import ImagePlane
 from napari_pisam.widgets.viewer.identity import LayerNames, is_in
+from napari_pisam.widgets.viewer.image_choice import ImageChoice
 from napari_pisam.widgets.viewer.image_plane import spatial_shape
-from napari_pisam.widgets.viewer.layer_store import NEW_LABELS_DTYPE, LayerLabelStore, misfit
+from napari_pisam.widgets.viewer.layer_selection import keeping_selection
+from napari_pisam.widgets.viewer.layer_store import NEW_LABELS_DTYPE, LayerLabelStore, refusal
 from napari_pisam.widgets.viewer.layer_transform import apply_frame, same_frame
 from napari_pisam.widgets.viewer.napari_compat import unwrapped
 from napari_pisam.widgets.viewer.pyramid_store import PyramidLabelStore, layered_of
@@ -20,13 +22,14 @@ from napari_pisam.widgets.viewer.pyramid_store import PyramidLabelStore, layered
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
-Canvas = LayerLabelStore | PyramidLabelStore
+Store = LayerLabelStore | PyramidLabelStore
 
 
 class LabelLayers:
     """Which labels layer is written, and those that were.
 
-    Layers that are deleted while they hold kept objects can be put back: `orphans`. Signals:
+    layer: the chosen one. orphans: layers that were deleted while they hold kept objects, which
+    can be put back. Signals:
     changed(), another layer is chosen or one was deleted; followed(store), a layer is read
     or written for the first time.
     """
@@ -34,10 +37,10 @@ class LabelLayers:
     changed = Signal()
     followed = Signal(object)
 
-    def __init__(self, viewer: Any, names: LayerNames) -> None:
+    def __init__(self, viewer: Any, names: LayerNames, image_choice: ImageChoice) -> None:
         self._viewer = viewer
-        self._names = names
-        self._stores: dict[str, Canvas] = {}
+        self._names, self._choice = names, image_choice
+        self._stores: dict[str, Store] = {}
         self._written: set[str] = set()
         self._made: set[str] = set()
         self.layer: Labels | None = None
@@ -59,7 +62,7 @@ class LabelLayers:
         """The chosen layer's store key; None while there is none."""
         return self._names.of(self.layer) if self.layer is not None else None
 
-    def store_of(self, layer: Labels) -> Canvas:
+    def store_of(self, layer: Labels) -> Store:
         """The store of a labels layer."""
         key = self._names.of(layer)
         if key not in self._stores:
@@ -71,11 +74,11 @@ class LabelLayers:
         return self._stores[key]
 
     @property
-    def stores(self) -> tuple[Canvas, ...]:
+    def stores(self) -> tuple[Store, ...]:
         """The stores of all labels layers that are followed."""
         return tuple(self._stores.values())
 
-    def find(self, key: str) -> Canvas | None:
+    def find(self, key: str) -> Store | None:
         """The store of that key, in the viewer or not."""
         return self._stores.get(key)
 
@@ -100,8 +103,9 @@ class LabelLayers:
         if self.layer is None:
             self.choose(self._new(image))
 
-    def store_for(self, image: Image | None) -> Canvas:
-        """The store to keep an object of that image in; raises LabelStoreError."""
+    def current(self, plane: ImagePlane) -> Store:
+        """The store that objects of the chosen image are kept in; see LabelStores."""
+        image = self._choice.layer
         if image is None:
             raise LabelStoreError("The image is gone: open it again to keep its objects.")
         self.notice_removed()
@@ -188,3 +192,17 @@ def empty_labels(
 ) -> np.ndarray[Any, Any] | LayeredLabels:
     """Zeros: an array, which brushes can edit, or a pyramid where that is too large to be shown."""
     return LayeredLabels(shape, dtype) if is_large(shape) else np.zeros(shape, dtype)
+
+
+def misfit(layer: Labels, image: Image, shape: tuple[int, ...]) -> str | None:
+    """Why a labels layer cannot hold objects of an image; None when it can."""
+    if layer.multiscale and layered_of(layer) is None:
+        return refusal(layer, TypeError())
+    finest = layer.data[0] if layer.multiscale else layer.data
+    found = tuple(int(n) for n in finest.shape)
+    if found != shape:
+        return (
+            f"The labels layer “{layer.name}” has the shape {found}, the image “{image.name}” "
+            f"has {shape}: choose another layer, or a new one."
+        )
+    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +11,11 @@ from psygnal import Signal
 from napari_pisam.geometry import Window
 from napari_pisam.session.label_store import LabelStoreError, where
 from napari_pisam.session.plane import PlaneIndex
+from napari_pisam.widgets.viewer.event_connections import connect
 from napari_pisam.widgets.viewer.napari_compat import highest_painted
-from napari_pisam.widgets.viewer.pyramid_store import layered_of
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Labels
+    from napari.layers import Labels
 
 # 16 bits are drawn by the graphics card as they are; wider labels are first mapped on the CPU.
 NEW_LABELS_DTYPE = np.dtype(np.uint16)
@@ -37,8 +36,9 @@ class LayerLabelStore:
     def __init__(self, layer: Labels, key: str) -> None:
         self.layer = layer
         self._key = key
+        # Whether the events of the layer are those of our own write: they are no hand edit.
         self._writing = False
-        self._told: tuple[Any, ...] = ()
+        self._dab: tuple[Any, ...] = ()
         self._highest: int | None = None
         self._disconnect = connect(
             (layer.events.data, self._forget_highest),
@@ -70,7 +70,7 @@ class LayerLabelStore:
     def next_label(self) -> int:
         """See LabelStore; a large layer is looked through once, and its strokes are followed.
 
-        A small one is looked through each time: scripts write into arrays without telling.
+        A small one is looked through each time: scripts write into arrays without an event.
         """
         data = self.layer.data
         small = isinstance(data, np.ndarray) and data.size <= SCAN_MAX_PIXELS
@@ -85,9 +85,9 @@ class LayerLabelStore:
             data = self.layer.data[0] if self.layer.multiscale else self.layer.data
             found = np.array(data[where(index, window)])
         except REFUSALS as error:
-            raise LabelStoreError(_refusal(self.layer, error)) from error
+            raise LabelStoreError(refusal(self.layer, error)) from error
         if found.shape != (window.height, window.width):
-            raise LabelStoreError(_refusal(self.layer, "it does not reach as far as the image"))
+            raise LabelStoreError(refusal(self.layer, "it does not reach as far as the image"))
         return found
 
     def write(self, index: PlaneIndex, window: Window, values: NDArray[Any]) -> None:
@@ -109,7 +109,7 @@ class LayerLabelStore:
         except REFUSALS as error:
             # napari writes first and draws then, which fails for a layer that is not shown.
             if not np.array_equal(self.read(index, window), values):
-                raise LabelStoreError(_refusal(self.layer, error)) from error
+                raise LabelStoreError(refusal(self.layer, error)) from error
             self.layer.refresh()
         finally:
             self._writing = False
@@ -124,33 +124,22 @@ class LayerLabelStore:
         if self._highest is not None:
             self._highest = max(self._highest, highest_painted(event.value))
         if not self._writing:
-            self._told = tuple(event.value)
-            self.painted.emit(self._told)
+            self._dab = tuple(event.value)
+            self.painted.emit(self._dab)
 
     def _on_drawn(self, event: Any = None) -> None:
-        """napari tells of a single dab before it writes it, and draws it then."""
-        told, self._told = self._told, ()
-        if told and not self._writing:
-            self.painted.emit(told)
+        """napari announces a single dab before it writes it, and draws it then."""
+        dab, self._dab = self._dab, ()
+        if dab and not self._writing:
+            self.painted.emit(dab)
 
     def _on_set_data(self, event: Any = None) -> None:
         if not self._writing:
             self.redrawn.emit()
 
 
-def connect(*pairs: tuple[Any, Callable[..., None]]) -> Callable[[], None]:
-    """Connect emitters to callbacks; returns what disconnects them all."""
-    for emitter, callback in pairs:
-        emitter.connect(callback)
-
-    def disconnect() -> None:
-        for emitter, callback in pairs:
-            emitter.disconnect(callback)
-
-    return disconnect
-
-
-def _refusal(layer: Labels, error: object) -> str:
+def refusal(layer: Labels, error: object) -> str:
+    """Why a labels layer cannot be written, in one sentence."""
     if layer.multiscale:
         return (
             f"The labels layer “{layer.name}” is a pyramid, which napari cannot edit: choose "
@@ -186,17 +175,3 @@ class _Slice:
     def __getitem__(self, key: Any) -> Any:
         parts = key if isinstance(key, tuple) else (key,)
         return self._data[(self._position, *parts)]
-
-
-def misfit(layer: Labels, image: Image, shape: tuple[int, ...]) -> str | None:
-    """Why a labels layer cannot hold objects of an image; None when it can."""
-    if layer.multiscale and layered_of(layer) is None:
-        return _refusal(layer, TypeError())
-    finest = layer.data[0] if layer.multiscale else layer.data
-    found = tuple(int(n) for n in finest.shape)
-    if found != shape:
-        return (
-            f"The labels layer “{layer.name}” has the shape {found}, the image “{image.name}” "
-            f"has {shape}: choose another layer, or a new one."
-        )
-    return None

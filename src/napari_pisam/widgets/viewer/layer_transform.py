@@ -1,9 +1,7 @@
-"""Where our layers lie: the image's transform, and that of a window of the image."""
+"""The transforms of layers: the image's, that of a window of it, and places in and out of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,26 +54,9 @@ def apply_frame(layer: Layer, frame: dict[str, Any]) -> None:
             setattr(layer, name, value)
 
 
-@contextmanager
-def blocked(layer: Layer, *names: str) -> Iterator[None]:
-    """Nobody is told of those events meanwhile."""
-    with ExitStack() as stack:
-        for name in names:
-            stack.enter_context(getattr(layer.events, name).blocker())
-        yield
-
-
-@contextmanager
-def unlisted(*layers: Layer) -> Iterator[None]:
-    """Those who listen to a whole list of layers hear nothing of these meanwhile.
-
-    napari's own list paints a row anew for every event of its layer, whatever it was, and with
-    it a good part of the window. Those who listen to an event of the layer itself do hear it.
-    """
-    with ExitStack() as stack:
-        for layer in layers:
-            stack.enter_context(layer.events.blocker())
-        yield
+def differs(layer: Layer, frame: dict[str, Any]) -> bool:
+    """Whether a layer lies in another frame."""
+    return any(_differs(layer, name, value) for name, value in frame.items())
 
 
 def _differs(layer: Layer, name: str, value: Any) -> bool:

@@ -22,7 +22,7 @@ from napari_pisam.widgets.viewer.colours import BORDER, DOUBT, FILL, OUTLINE, rg
 from napari_pisam.widgets.viewer.identity import ROLE
 from napari_pisam.widgets.viewer.layer_transform import (
     apply_frame,
-    blocked,
+    differs,
     lattice_frame,
     rows_of,
     same_frame,
@@ -92,28 +92,34 @@ def new_preview_layer(role: str, image: Image) -> Image:
     )
 
 
-def show_result(
-    layer: Image, image: Image, index: PlaneIndex, result: SegmentResult | None
-) -> None:
-    """Show a result's mask, or its doubt, where it lies; None clears the layer.
-
-    The layer's picture in the layer list is not drawn anew: see `Display`.
-    """
-    data, frame = _nothing(image), same_frame(image)
-    if result is not None and result.preview.lattice is not None:
-        pixels, lattice = result.preview.doubt, result.preview.lattice
-        if layer.metadata.get(ROLE) == PREVIEW:
-            pixels, lattice = _drawn_part(result.preview.relief, lattice)
-        sizes = iter(pixels.shape)
-        data = pixels.reshape([next(sizes) if position is None else 1 for position in index])
-        frame = lattice_frame(image, index, lattice)
-    # Neither its place nor its size concerns the viewer, which would look through the extents of
-    # all layers; and it is drawn once, when all is as it shall be.
-    with blocked(layer, "scale", "translate", "set_data", "thumbnail"):
+def show_result(layer: Image, image: Image, index: PlaneIndex, *, result: SegmentResult) -> None:
+    """Show a result's mask, or its doubt, where it lies in a plane of the image."""
+    if result.preview.lattice is None:
+        blank(layer, image)
+        return
+    pixels, lattice = result.preview.doubt, result.preview.lattice
+    if layer.metadata.get(ROLE) == PREVIEW:
+        pixels, lattice = _drawn_part(result.preview.relief, lattice)
+    sizes = iter(pixels.shape)
+    data = pixels.reshape([next(sizes) if position is None else 1 for position in index])
+    frame = lattice_frame(image, index, lattice)
+    if differs(layer, frame):
+        # With old pixels in a new place the viewer's world would be larger than the image.
+        clear_result(layer)
         apply_frame(layer, frame)
-    if data.size > 1 or layer.data.size > 1:
-        with blocked(layer, "data", "thumbnail"):
-            layer.data = data
+    layer.data = data
+
+
+def blank(layer: Image, image: Image) -> None:
+    """Show nothing: one clear pixel on the image's first."""
+    clear_result(layer)
+    apply_frame(layer, same_frame(image))
+
+
+def clear_result(layer: Image) -> None:
+    """Show nothing where the layer lies: one clear pixel."""
+    if layer.data.size > 1 or layer.data.any():
+        layer.data = np.zeros((1,) * layer.ndim, np.uint8)
 
 
 def _drawn_part(relief: NDArray[np.uint8], lattice: Lattice) -> tuple[NDArray[np.uint8], Lattice]:
@@ -131,13 +137,6 @@ def _drawn_part(relief: NDArray[np.uint8], lattice: Lattice) -> tuple[NDArray[np
     starts = (lattice.starts[0] + y * lattice.steps[0], lattice.starts[1] + x * lattice.steps[1])
     counts = (part.shape[0], part.shape[1])
     return part, replace(lattice, starts=starts, counts=counts)
-
-
-def clear_result(layer: Image) -> None:
-    """Clear a layer where it lies, which costs less than moving it; for the same plane only."""
-    if layer.data.any():
-        with blocked(layer, "data", "thumbnail"):
-            layer.data = np.zeros((1,) * layer.ndim, np.uint8)
 
 
 def relief_limits(zoom: float, pixel_size: float) -> tuple[float, float]:

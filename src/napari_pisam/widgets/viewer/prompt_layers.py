@@ -1,12 +1,11 @@
-"""Two points layers, prompts and corrections, and the session's clicks: each follows the other.
+"""Two points layers, prompts and corrections: how clicks stand in them, and what they say.
 
-The session's clicks are the truth. A point that the person adds, moves or deletes with napari's
-own tools, or a script with `layer.add`, is read back at once.
+The session's clicks are the truth; `points_input` reads what others put there, `layer_sync` writes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,8 @@ from napari_pisam.prompts import Click
 from napari_pisam.session.plane import PlaneIndex
 from napari_pisam.widgets.viewer.colours import ADDS, BORDER, REMOVES, UNDECIDED, rgba
 from napari_pisam.widgets.viewer.identity import ROLE
-from napari_pisam.widgets.viewer.layer_transform import blocked, rows_of, same_frame
+from napari_pisam.widgets.viewer.layer_transform import rows_of, same_frame
+from napari_pisam.widgets.viewer.view_state import PlaneClicks, ViewState
 
 if TYPE_CHECKING:
     from napari.layers import Image, Points
@@ -111,14 +111,6 @@ def _lies_on(row: NDArray[np.float64], index: PlaneIndex) -> bool:
     return bool(np.isfinite(row).all()) and all(round(float(row[a])) == p for a, p in fixed)
 
 
-def rows_elsewhere(
-    layer: Points, index: PlaneIndex, known: frozenset[Row]
-) -> list[NDArray[np.float64]]:
-    """Rows that a script put on planes which nobody has looked at yet."""
-    rows = (np.asarray(row, float) for row in np.asarray(layer.data))
-    return [row for row in rows if tuple(row) not in known and not _lies_on(row, index)]
-
-
 def signs_of(layer: Points, role: str) -> list[bool | None]:
     """The sign of every point of a layer; silence means yes for a prompt, ask for a correction."""
     silent = True if role == PROMPTS else None
@@ -129,61 +121,76 @@ def signs_of(layer: Points, role: str) -> list[bool | None]:
     return [SIGNS.get(kind, silent) if isinstance(kind, str) else silent for kind in kinds]
 
 
-def write_clicks(
-    layer: Points,
-    role: str,
-    planes: Sequence[tuple[PlaneIndex, tuple[Click, ...]]],
-    *,
-    elsewhere: Sequence[NDArray[np.float64]] = (),
-) -> bool:
-    """Make a layer hold exactly those clicks and rows; one that does already is left alone.
+def clicks_of(state: ViewState, role: str) -> tuple[PlaneClicks, ...]:
+    """The clicks that a layer of that role is to show."""
+    return state.prompts if role == PROMPTS else state.corrections
 
-    Returns whether rows have changed. They are drawn with the layer's next `refresh`. Others who
-    listen to the layer are to hear of it with `tell_changed`, once the window has time: each
-    telling has the viewer look through every layer.
-    """
-    rows = [rows_of(index, [(c.y, c.x) for c in clicks]) for index, clicks in planes]
-    rows += [row[None] for row in elsewhere]
-    data = np.concatenate([np.zeros((0, layer.ndim)), *rows])
+
+def known_rows(state: ViewState, role: str, *, but: PlaneIndex | None = None) -> frozenset[Row]:
+    """The rows of a layer that the session has; but: a plane that is left out."""
+    rows: list[NDArray[np.float64]] = []
+    for on_plane in clicks_of(state, role):
+        if on_plane.index != but:
+            rows.extend(_rows(on_plane))
+    return frozenset(tuple(row) for row in rows)
+
+
+def _rows(on_plane: PlaneClicks) -> NDArray[np.float64]:
+    return rows_of(on_plane.index, [(c.y, c.x) for c in on_plane.clicks])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PointsTable:
+    """What a points layer is to hold. rows: (n, ndim), data coordinates. signs: one for each."""
+
+    rows: NDArray[np.float64]
+    signs: tuple[bool | None, ...]
+
+    def is_held_by(self, layer: Points) -> bool:
+        """Whether the layer has exactly these rows; their signs do not count."""
+        held = np.asarray(layer.data)
+        return held.shape == self.rows.shape and np.array_equal(held, self.rows)
+
+
+def points_table(layer: Points, role: str, state: ViewState) -> PointsTable:
+    """The clicks of every plane, and the rows that a script put on planes not looked at yet."""
+    planes = clicks_of(state, role)
+    elsewhere = _rows_elsewhere(layer, state.index, known_rows(state, role))
+    rows = [np.zeros((0, layer.ndim)), *(_rows(p) for p in planes), *(r[None] for r in elsewhere)]
     silent = True if role == PROMPTS else None
-    signs = [c.positive for _, clicks in planes for c in clicks] + [silent] * len(elsewhere)
-    kinds = [kind_of(role, sign) for sign in signs]
-    held = np.asarray(layer.data)
-    same = held.shape == data.shape and np.array_equal(held, data)
-    if not same:
-        with blocked(layer, "data", "set_data", "highlight", "thumbnail"):
-            layer.data = data
-    if list(layer.features.get(KIND, ())) == kinds:
-        return not same
-    if KIND in layer.features and not same:
-        # In place, which draws nothing: whoever listens is told of it with the rows.
-        layer.features[KIND] = np.array(kinds, dtype=object)
-    else:
-        default = OBJECT if role == PROMPTS else AUTO
-        layer.features = {KIND: np.array(kinds, dtype=object)}
+    signs = [c.positive for on_plane in planes for c in on_plane.clicks]
+    return PointsTable(np.concatenate(rows), (*signs, *(silent for _ in elsewhere)))
+
+
+def _rows_elsewhere(
+    layer: Points, index: PlaneIndex | None, known: frozenset[Row]
+) -> list[NDArray[np.float64]]:
+    if index is None:
+        return []
+    rows = (np.asarray(row, float) for row in np.asarray(layer.data))
+    return [
+        row
+        for row in rows
+        if np.isfinite(row).all() and tuple(row) not in known and not _lies_on(row, index)
+    ]
+
+
+def write_points(layer: Points, role: str, table: PointsTable) -> None:
+    """Make a layer hold exactly those points, in the colours of their signs.
+
+    Rows, signs and colours are assigned once each, and only where they differ.
+    """
+    if not table.is_held_by(layer):
+        layer.data = table.rows
+        if not table.is_held_by(layer):
+            # Somebody who listens has put other points there, which were read and written already.
+            return
+    kinds = [kind_of(role, sign) for sign in table.signs]
+    if list(layer.features.get(KIND, ())) != kinds:
+        defaults = {name: column.iloc[0] for name, column in layer.feature_defaults.items()}
+        layer.features = layer.features.assign(**{KIND: np.array(kinds, dtype=object)})
         # Setting features makes the last row the default of the next point.
-        if kinds and kinds[-1] != default:
-            layer.feature_defaults = {KIND: default}
-    return not same
-
-
-def tell_changed(layer: Points) -> None:
-    """Have everybody who listens to a layer know that its points are others."""
-    from napari.layers.base import ActionType
-
-    layer.events.data(
-        value=layer.data,
-        action=ActionType.CHANGED,
-        data_indices=tuple(range(len(layer.data))),
-        vertex_indices=((),),
-    )
-    layer.events.features()
-
-
-def colour_clicks(layer: Points, role: str) -> bool:
-    """Give every point the colour of its sign; returns whether one had another."""
-    colours = np.array([colour_of(sign) for sign in signs_of(layer, role)])
-    if not len(colours) or np.allclose(np.asarray(layer.face_color), colours):
-        return False
-    layer.face_color = colours
-    return True
+        layer.feature_defaults = {**defaults, KIND: OBJECT if role == PROMPTS else AUTO}
+    colours = np.array([colour_of(sign) for sign in table.signs])
+    if len(colours) and not np.allclose(np.asarray(layer.face_color), colours):
+        layer.face_color = colours

@@ -37,28 +37,30 @@ class Pointed:
 
 
 def pointed_label(
-    targets: LabelLayers, image: Image, index: PlaneIndex, world: Any, *, dims: Dims
+    label_layers: LabelLayers, image: Image, index: PlaneIndex, *, world: Any, dims: Dims
 ) -> Pointed | None:
     """The label that a labels layer shows at a place of the viewer; the chosen layer goes first.
 
     index: the plane of the image that is shown. The layer may have another shape and transform.
     """
-    layers = [layer for layer in targets.layers() if layer.visible]
-    for layer in sorted(layers, key=lambda layer: layer is not targets.layer):
+    layers = [layer for layer in label_layers.layers() if layer.visible]
+    for layer in sorted(layers, key=lambda layer: layer is not label_layers.layer):
         own = plane_index(layer, dims)
         if own is None:
             continue
-        found = _label_at(targets.store_of(layer), layer, own, pixel_at(layer, world, own))
+        found = _label_at(
+            label_layers.store_of(layer), own, pixel_at(layer, world, own), layer=layer
+        )
         if found is not None:
             label, mask = found
             if not (own == index and _one_frame(layer, image)):
-                mask = _in_image(mask, layer, own, image, index)
+                mask = _in_image(mask, _PlaneOf(layer, own), _PlaneOf(image, index))
             return Pointed(layer, label, mask.cropped()) if mask.mask.any() else None
     return None
 
 
 def _label_at(
-    store: LabelStore, layer: Labels, index: PlaneIndex, place: tuple[float, float]
+    store: LabelStore, index: PlaneIndex, place: tuple[float, float], *, layer: Labels
 ) -> tuple[int, PlacedMask] | None:
     """The label at a place of a layer's plane and its pixels there; None for background."""
     height, width = (n for n, p in zip(spatial_shape(layer), index, strict=True) if p is None)
@@ -69,17 +71,18 @@ def _label_at(
         label = int(store.read(index, Window(row, col, 1, 1))[0, 0])
         if not label:
             return None
-        for window in _windows(row, col, height, width):
+        for window in _windows(row, col, (height, width)):
             held = store.read(index, window) == label
-            if not _leaves(held, window, height, width):
+            if not _leaves(held, window, (height, width)):
                 break
     except LabelStoreError:
         return None
     return label, PlacedMask(window.y, window.x, held).cropped()
 
 
-def _windows(row: int, col: int, height: int, width: int) -> Iterator[Window]:
+def _windows(row: int, col: int, shape: tuple[int, int]) -> Iterator[Window]:
     """Ever larger rectangles round a pixel, the whole plane last."""
+    height, width = shape
     side = FIRST_SIDE
     while height * width > WHOLE_PIXELS and side < max(height, width):
         window = Window(row - side // 2, col - side // 2, side, side).inside(height, width)
@@ -89,8 +92,9 @@ def _windows(row: int, col: int, height: int, width: int) -> Iterator[Window]:
     yield Window(0, 0, height, width)
 
 
-def _leaves(held: Any, window: Window, height: int, width: int) -> bool:
+def _leaves(held: Any, window: Window, shape: tuple[int, int]) -> bool:
     """Whether an object goes on beyond a rectangle of a plane."""
+    height, width = shape
     return bool(
         (window.y > 0 and held[0].any())
         or (window.x > 0 and held[:, 0].any())
@@ -107,24 +111,34 @@ def _one_frame(layer: Layer, image: Image) -> bool:
     return all(np.allclose(layer.data_to_world(c), image.data_to_world(c)) for c in corners)
 
 
-def _in_image(
-    mask: PlacedMask, layer: Labels, own: PlaneIndex, image: Image, index: PlaneIndex
-) -> PlacedMask:
+@dataclass(frozen=True, slots=True, eq=False)
+class _PlaneOf:
+    """A plane of a layer, and so a frame of places (y, x)."""
+
+    layer: Layer
+    index: PlaneIndex
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        sides = zip(spatial_shape(self.layer), self.index, strict=True)
+        height, width = (n for n, position in sides if position is None)
+        return height, width
+
+
+def _in_image(mask: PlacedMask, own: _PlaneOf, image: _PlaneOf) -> PlacedMask:
     """The pixels of the image whose centres a mask in another layer's pixels covers."""
     rows, cols = mask.mask.shape
     edges = ((-0.5, -0.5), (-0.5, cols - 0.5), (rows - 0.5, -0.5), (rows - 0.5, cols - 0.5))
-    corners = np.array(
-        [_moved((mask.y + y, mask.x + x), layer, own, image, index) for y, x in edges]
-    )
-    height, width = (n for n, p in zip(spatial_shape(image), index, strict=True) if p is None)
+    corners = np.array([_moved((mask.y + y, mask.x + x), own, image) for y, x in edges])
+    height, width = image.shape
     top, left = np.maximum(np.ceil(corners.min(0)), 0).astype(int)
     bottom, right = np.minimum(np.floor(corners.max(0)) + 1, (height, width)).astype(int)
     if top >= bottom or left >= right:
         return PlacedMask(0, 0, np.zeros((0, 0), np.bool_))
     # Three places tell how the one frame lies in the other.
     start, below, beside = (
-        np.array(_moved((top + y, left + x), image, index, layer, own))
-        for y, x in ((0, 0), (1, 0), (0, 1))
+        np.array(_moved((top + y, left + x), image, own)) for y, x in ((0, 0), (1, 0), (0, 1))
     )
     down = np.arange(bottom - top)[:, None, None] * (below - start)
     across = np.arange(right - left)[None, :, None] * (beside - start)
@@ -134,13 +148,11 @@ def _in_image(
     return PlacedMask(int(top), int(left), inside & mask.mask[clipped[..., 0], clipped[..., 1]])
 
 
-def _moved(
-    place: tuple[float, float], of: Layer, own: PlaneIndex, to: Layer, index: PlaneIndex
-) -> tuple[float, float]:
+def _moved(place: tuple[float, float], start: _PlaneOf, stop: _PlaneOf) -> tuple[float, float]:
     """A place (y, x) on a plane of one layer, in pixels of another."""
     sides = iter(place)
-    data = [float(next(sides)) if p is None else float(p) for p in own]
-    return pixel_at(to, of.data_to_world(data), index)
+    data = [float(next(sides)) if p is None else float(p) for p in start.index]
+    return pixel_at(stop.layer, start.layer.data_to_world(data), stop.index)
 
 
 def box_of_shapes(layer: Shapes, image: Image, index: PlaneIndex) -> Box | None:

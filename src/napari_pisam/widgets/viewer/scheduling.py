@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable
 from typing import Protocol
 
 Work = Callable[[], object]
@@ -100,9 +100,3 @@ class ImmediateScheduler:
         self._queue.put(key, work)
         while not (self._queue.running or self._queue.empty):
             self._queue.step()
-
-
-def begin(scheduler: Scheduler, steps: Iterator[None]) -> None:
-    """Do the first step of a work now and leave the others to a scheduler."""
-    if next(steps, scheduler) is not scheduler:
-        scheduler.request(object(), lambda: steps)

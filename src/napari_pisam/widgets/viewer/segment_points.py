@@ -49,6 +49,7 @@ def segment_points(
     image: Image,
     prompts: Points,
     corrections: Points | None = None,
+    *,
     model: str | SegmentEngine = DEFAULT_MODEL,
 ) -> Labels:
     """Cut out the objects that points say, exactly as if they were clicked in the panel.
@@ -64,7 +65,7 @@ def segment_points(
     that cannot be cut are left out, and a warning tells of each. Raises ValueError and ImageError
     in one sentence, also when there is no object at all.
     """
-    batch = Batch(image, prompts, corrections, model)
+    batch = Batch(image, prompts, corrections, model=model)
     finish(batch.steps())
     for sentence in batch.left_out:
         warnings.warn(sentence, stacklevel=2)
@@ -83,6 +84,7 @@ class Batch:
         image: Image,
         prompts: Points,
         corrections: Points | None = None,
+        *,
         model: str | SegmentEngine = DEFAULT_MODEL,
     ) -> None:
         self._image = unwrapped(image)
@@ -197,7 +199,7 @@ def wishes_of(image: Image, prompts: Points, corrections: Points | None) -> list
             if role == CORRECTIONS and group not in found:
                 raise ValueError(f"Group {group!r} has corrections but no prompt: add a prompt.")
             index: PlaneIndex = (*(round(float(v)) for v in place[:-2]), None, None)
-            _check(image, index, place, group)
+            _check(image, index, place=place, group=group)
             if planes.setdefault(group, index) != index:
                 raise ValueError(f"The points of group {group!r} lie on several planes.")
             clicks = found.setdefault(group, {PROMPTS: [], CORRECTIONS: []})
@@ -211,7 +213,7 @@ def wishes_of(image: Image, prompts: Points, corrections: Points | None) -> list
     ]
 
 
-def _check(image: Image, index: PlaneIndex, place: Any, group: Hashable) -> None:
+def _check(image: Image, index: PlaneIndex, *, place: Any, group: Hashable) -> None:
     *stack, height, width = spatial_shape(image)
     for position, length in zip(index[:-2], stack, strict=True):
         if position is not None and not 0 <= position < length:

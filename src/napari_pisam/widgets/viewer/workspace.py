@@ -1,37 +1,34 @@
 """Everything of the plugin in one viewer except its window: commands, mouse, keys, journal.
 
-It needs no Qt: with a ViewerModel and somebody who serves `session.requested` it works in a script.
+It needs no Qt: in a script it works with a ViewerModel and whatever serves `session.requested`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from psygnal import Signal
 
 from napari_pisam.prompts import Box, Click
-from napari_pisam.session.journal import ImageIdentity, Journal, Restored, restorable
-from napari_pisam.session.objects import KeptObject, ObjectEdit
+from napari_pisam.session.journal import ImageIdentity, Restored
+from napari_pisam.session.objects import KeptObject
 from napari_pisam.widgets.viewer.cursor import Cursor
+from napari_pisam.widgets.viewer.event_connections import connect
 from napari_pisam.widgets.viewer.hand_edits import HandEdits
-from napari_pisam.widgets.viewer.image_plane import spatial_shape
+from napari_pisam.widgets.viewer.journaling import Journaling
 from napari_pisam.widgets.viewer.keys import Keys
 from napari_pisam.widgets.viewer.label_colours import LabelColours
-from napari_pisam.widgets.viewer.label_layers import empty_labels
-from napari_pisam.widgets.viewer.layer_bridge import LayerBridge
-from napari_pisam.widgets.viewer.layer_store import connect
 from napari_pisam.widgets.viewer.mouse import Mouse
-from napari_pisam.widgets.viewer.pacing import at_once
 from napari_pisam.widgets.viewer.prompt_layers import PROMPTS
 from napari_pisam.widgets.viewer.refining import box_of_shapes, pointed_label
+from napari_pisam.widgets.viewer.scheduling import ImmediateScheduler, Scheduler
+from napari_pisam.widgets.viewer.viewer_session import ViewerSession
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Shapes
+    from napari.layers import Shapes
 
 STATE_VARIABLE = "PISAM_STATE_DIR"
 
@@ -48,7 +45,8 @@ class Workspace:
     """One viewer with its session, mouse, keys and journal.
 
     viewer: a Viewer, a ViewerModel or napari's proxy of one. keys: changed keys by action.
-    folder: where journals go. when_free: see LayerBridge. closed: the viewer is left alone.
+    folder: where journals go. scheduler: does what can wait; by default nothing waits. closed: the
+    viewer is left alone.
     Signals: changed(), anything that the window shows; message(level, sentence); hovered(text):
     what a click would do now ("adds", "removes", "").
     """
@@ -63,19 +61,18 @@ class Workspace:
         *,
         keys: Mapping[str, str] | None = None,
         folder: Path | None = None,
-        when_free: Callable[[Iterator[None]], None] = at_once,
+        scheduler: Scheduler | None = None,
     ) -> None:
-        self.journal = Journal(folder or state_folder())
-        self.bridge = LayerBridge(viewer, when_free=when_free)
-        self.session = self.bridge.session
-        self.viewer = self.bridge.viewer
+        scheduler = scheduler or ImmediateScheduler()
+        self.view = ViewerSession(viewer, scheduler)
+        self.session = self.view.session
+        self.viewer = self.view.viewer
+        self.journaling = Journaling(self.view, folder or state_folder())
         self.hand_edits = HandEdits(
-            self.viewer, self.session, self.bridge.targets, when_free=when_free
+            self.viewer, self.session, self.view.label_layers, scheduler=scheduler
         )
-        self.mouse = Mouse(
-            self.bridge, clicked=self._clicked, boxed=self._boxed, hovered=self._hover
-        )
-        self.cursor = Cursor(self.bridge, self.mouse, when_free=when_free)
+        self.mouse = Mouse(self.view, boxed=self._boxed, hovered=self._hover)
+        self.cursor = Cursor(self.view, scheduler, is_ours=lambda: self.mouse.listens)
         self.commands = {
             "keep": self.keep,
             "drop": self.drop,
@@ -90,18 +87,14 @@ class Workspace:
         self.keys = Keys(self.viewer, self.commands, keys or {})
         self._place = 0
         self._colours = LabelColours()
-        self._identities: dict[str, ImageIdentity] = {}
         self.closed = False
         self.session.message.connect(self.message.emit)
         self.session.changed.connect(self._on_session)
-        self.session.written.connect(self._on_written)
-        self.bridge.image_changed.connect(self._on_changed)
-        self.bridge.image_changed.connect(self._note_image)
-        self.bridge.layers_changed.connect(self.changed.emit)
-        self.bridge.targets.changed.connect(self._on_target)
+        self.view.image_choice.changed.connect(self._on_changed)
+        self.view.layers_changed.connect(self.changed.emit)
+        self.view.label_layers.changed.connect(self._on_target)
         self._let_go_active: Callable[[], None] = lambda: None
         self.viewer.layers.selection.events.active.connect(self._on_active)
-        self._note_image()
         self._on_target()
         self._on_active()
 
@@ -118,9 +111,7 @@ class Workspace:
         self.keys.close()
         self.mouse.close()
         self.hand_edits.close()
-        self.bridge.close(viewer_lives=viewer_lives)
-
-    # Commands.
+        self.view.close(viewer_lives=viewer_lives)
 
     def keep(self) -> None:
         """Keep the active object."""
@@ -134,7 +125,7 @@ class Workspace:
             self.session.drop()
 
     def toggle_box_mode(self) -> None:
-        """The next drag draws a box, or moves the picture again.
+        """The next drag draws a box, or moves the image again.
 
         While a shapes layer with shapes is selected, its shape gives the box.
         """
@@ -154,7 +145,7 @@ class Workspace:
         return active if isinstance(active, ShapesLayer) and len(active.data) else None
 
     def _box_of(self, shapes: Shapes) -> None:
-        image, plane = self.bridge.image, self.session.plane
+        image, plane = self.view.image, self.session.plane
         if image is None or plane is None:
             return
         box = box_of_shapes(shapes, image, plane.key.index)
@@ -162,14 +153,13 @@ class Workspace:
             self.message.emit("info", "Draw a rectangle on the plane that is shown first.")
             return
         # On with clicks.
-        self.viewer.layers.selection.active = self.bridge.helpers.find(PROMPTS) or image
+        self.viewer.layers.selection.active = self.view.helpers.find(PROMPTS) or image
         self._boxed(box)
 
     def toggle_unsure(self) -> None:
         """Show or hide where the model is unsure."""
-        display = self.bridge.display
-        display.show_unsure = not display.show_unsure
-        display.show()
+        layers = self.view.layer_sync
+        layers.show_doubt(not layers.options.show_doubt)
         self.changed.emit()
 
     def pause(self, paused: bool) -> None:
@@ -180,30 +170,31 @@ class Workspace:
     def go_to_doubt(self) -> None:
         """Show the next of the places where a correction helps most."""
         active_object, plane = self.session.active_object, self.session.plane
-        places = (
-            active_object.result.preview.doubtful_places
-            if active_object is not None and active_object.result
-            else ()
-        )
+        result = active_object.result if active_object is not None else None
+        places = result.preview.doubtful_places if result is not None else ()
         if not places or plane is None:
             self.message.emit("info", "There is no mask yet to be unsure of.")
             return
         self._place = (self._place + 1) % len(places)
-        self.bridge.go_to(plane.key.index, places[self._place])
+        self.view.plane_shown.go_to(plane.key.index, places[self._place])
 
     def refine_under_cursor(self) -> None:
         """Start from the label under the mouse, of whichever labels layer shows one there."""
-        plane, image, targets = self.session.plane, self.bridge.image, self.bridge.targets
+        plane, image, labels = self.session.plane, self.view.image, self.view.label_layers
         if plane is None or image is None:
             self.message.emit("info", "Point at a label of the image to refine it.")
             return
         found = pointed_label(
-            targets, image, plane.key.index, self.viewer.cursor.position, dims=self.viewer.dims
+            labels,
+            image,
+            plane.key.index,
+            world=self.viewer.cursor.position,
+            dims=self.viewer.dims,
         )
         if found is None:
             self.message.emit("info", "There is no label under the mouse.")
             return
-        own, key = found.layer is targets.layer, targets.store_of(found.layer).key
+        own, key = found.layer is labels.layer, labels.store_of(found.layer).key
         kept = self.session.registry.find(key, found.label, plane.key.index)
         if own and kept is not None and kept.mask.placed() == found.mask:
             self.session.reopen(kept)
@@ -211,26 +202,24 @@ class Workspace:
             label, store = (found.label, key) if own else (None, None)
             self.session.refine(found.mask, label=label, store=store)
 
-    # Kept objects.
-
     @property
     def objects(self) -> tuple[KeptObject, ...]:
         """The objects kept in the chosen labels."""
-        key = self.bridge.targets.key
+        key = self.view.label_layers.key
         return self.session.registry.of(key) if key is not None else ()
 
     def colour_of(self, kept: KeptObject) -> tuple[int, int, int] | None:
         """The colour of an object in its labels, 0 to 255; None while they do not show it."""
-        layer = self.bridge.targets.layer
-        if layer is None or self.bridge.targets.key != kept.store:
+        layer = self.view.label_layers.layer
+        if layer is None or self.view.label_layers.key != kept.store:
             return None
         return self._colours.of(layer, kept.label)
 
     def show_object(self, kept: KeptObject) -> None:
         """Bring an object into view."""
-        if self._goes_to_image(kept):
+        if self.view.image_choice.choose_named(kept.image):
             m = kept.mask
-            self.bridge.go_to(kept.index, Click(m.y + m.height / 2, m.x + m.width / 2))
+            self.view.plane_shown.go_to(kept.index, Click(m.y + m.height / 2, m.x + m.width / 2))
 
     def reopen(self, kept: KeptObject) -> None:
         """Bring an object into view and open it for correction."""
@@ -239,72 +228,32 @@ class Workspace:
 
     def remove(self, kept: KeptObject) -> None:
         """Delete an object from its labels."""
-        store = self.bridge.targets.find(kept.store)
+        store = self.view.label_layers.find(kept.store)
         if store is not None:
             self.session.remove(kept, store)
 
-    def _goes_to_image(self, kept: KeptObject) -> bool:
-        """Choose the object's image again, if it is still there."""
-        names = self.bridge.names
-        image = next((i for i in self.bridge.images() if names.of(i) == kept.image), None)
-        if image is not None and image is not self.bridge.image:
-            self.bridge.choose_image(image)
-        return image is not None
-
-    # The journal.
-
-    def identity(self, image: Image) -> ImageIdentity:
-        """How the journal knows an image: by its file, else by its name."""
-        path = image.source.path
-        return ImageIdentity(str(path) if path else str(image.name), spatial_shape(image))
-
     def earlier_work(self, identity: ImageIdentity) -> Restored | None:
-        """Objects of that image from a session that ended (any thread may request)."""
-        return restorable(self.journal.path.parent, identity, but=self.journal.path)
+        """Objects of that image from a session that ended; any thread may call it."""
+        return self.journaling.earlier_work(identity)
 
     def restore(self, found: Restored) -> None:
         """Bring objects of an earlier session back, in a new labels layer."""
-        image = self.bridge.image
-        if image is None or spatial_shape(image) != found.identity.shape:
-            self.message.emit("error", "Choose the image that these objects belong to first.")
-            return
-        wide = max((o.label for o in found.objects), default=0) > np.iinfo(np.uint16).max
-        labels = empty_labels(found.identity.shape, np.dtype(np.uint32 if wide else np.uint16))
-        found.write_into(labels)
-        layer = self.bridge.targets.add(image, labels)
-        store = self.bridge.targets.store_of(layer)
-        name = self.bridge.names.of(image)
-        for edit in found.edits:
-            self._on_written(ObjectEdit(store, (edit,)))
-        for kept in found.objects:
-            again = replace(kept, store=store.key, image=name)
-            self._on_written(self.session.registry.apply(ObjectEdit(store, added=(again,))))
-        self.message.emit("info", f"{len(found.objects)} objects are back in “{layer.name}”.")
+        self.journaling.restore(found)
         self.changed.emit()
-
-    # What happens.
-
-    def _clicked(self, click: Click, prompt: bool) -> None:
-        self.session.click(click, prompt=prompt)
 
     def _boxed(self, box: Box) -> None:
         self.mouse.box_mode = False
         source = self.session.plane.source if self.session.plane is not None else None
         if source is None:
             return
-        inside = (
-            max(box.y_min, -0.5),
-            max(box.x_min, -0.5),
-            min(box.y_max, source.height - 0.5),
-            min(box.x_max, source.width - 0.5),
-        )
-        if inside[0] < inside[2] and inside[1] < inside[3]:
-            self.session.set_box(Box(*inside))
+        inside = _clipped(box, source.height, source.width)
+        if inside is not None:
+            self.session.set_box(inside)
         else:
             self.message.emit("info", "That box is outside the image.")
 
     def _hover(self, click: Click | None) -> None:
-        """Say what a click would do here."""
+        """Announce what a click would do here."""
         self.cursor.moved()
         active_object = self.session.active_object
         result = active_object.result if active_object is not None else None
@@ -313,26 +262,8 @@ class Workspace:
         elif self.session.plane.holds(click):
             self.hovered.emit("removes" if result.covers(click) else "adds")
 
-    def _note_image(self) -> None:
-        """An object may be written after its image has gone, and goes into the journal with it."""
-        if self.bridge.image is not None:
-            name = self.bridge.names.of(self.bridge.image)
-            self._identities[name] = self.identity(self.bridge.image)
-
-    def _on_written(self, edit: ObjectEdit) -> None:
-        self._note_image()
-        image = self.bridge.image
-        current = self.bridge.names.of(image) if image is not None else ""
-        name = next((kept.image for kept in (*edit.added, *edit.removed)), current)
-        identity = self._identities.get(name)
-        if identity is None:
-            return
-        self.journal.append(edit, identity)
-        if self.journal.failed:
-            self.message.emit("error", self.journal.failed)
-
     def _on_target(self) -> None:
-        self.keys.bind_labels(self.bridge.targets.layer)
+        self.keys.bind_labels(self.view.label_layers.layer)
         self.changed.emit()
 
     def _on_active(self, event: Any = None) -> None:
@@ -353,3 +284,10 @@ class Workspace:
     def _on_changed(self, event: Any = None) -> None:
         self.cursor.refresh()
         self.changed.emit()
+
+
+def _clipped(box: Box, height: int, width: int) -> Box | None:
+    """The part of a box that lies in an image of that size; None when there is none."""
+    top, left = max(box.y_min, -0.5), max(box.x_min, -0.5)
+    bottom, right = min(box.y_max, height - 0.5), min(box.x_max, width - 0.5)
+    return Box(top, left, bottom, right) if top < bottom and left < right else None

@@ -21,8 +21,8 @@ LENGTH = LARGE_SIDE + 4000
 def user(open_panel: Opener) -> GuiUser:
     """A black image 20,000 pixels wide, seen from near."""
     user = open_panel(np.zeros((300, LENGTH), np.uint8))
-    user.widget.bridge.camera.center = (0, 150, LENGTH - 200)
-    user.widget.bridge.camera.zoom = 2.0
+    user.widget.view.camera.center = (0, 150, LENGTH - 200)
+    user.widget.view.camera.zoom = 2.0
     return user
 
 
@@ -40,7 +40,7 @@ def test_masks_and_kept_objects_are_seen_and_undone(user: GuiUser) -> None:
     user.wait()
     assert (labels[140:160, LENGTH - 220 : LENGTH - 180] == 1).sum() > 300
     for zoom in (2.0, 0.3):
-        user.widget.bridge.camera.zoom = zoom
+        user.widget.view.camera.zoom = zoom
         spot, seen = user.at(150, LENGTH - 200), user.bright()
         assert np.allclose(seen.mean(0), (spot.y(), spot.x()), atol=4), "the labels are not seen"
     user.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
@@ -62,7 +62,7 @@ def test_objects_of_an_earlier_session_come_back(open_panel: Opener) -> None:
     work = second.widget.work
     image = second.widget.image
     assert image is not None
-    found = work.earlier_work(work.identity(image))
+    found = work.journaling.earlier_work(work.journaling.identity(image))
     assert found is not None
     work.restore(found)
     layer = second.widget.labels

@@ -35,7 +35,15 @@ from napari_pisam.session.options import Options
 from napari_pisam.widgets.viewer.prompt_layers import CORRECTIONS, PROMPTS, plane_clicks
 from napari_pisam.widgets.viewer.workspace import Workspace
 from tests.session.discs import DiscEngine
-from tests.widgets.chances import HEIGHT, MAY_TAKE_AWAY, WEIGHTS, WIDTH, Chance, chances, names
+from tests.widgets.viewer.chances import (
+    HEIGHT,
+    MAY_TAKE_AWAY,
+    WEIGHTS,
+    WIDTH,
+    Chance,
+    chances,
+    names,
+)
 
 EXAMPLES, STEPS = 20, 120
 
@@ -89,7 +97,7 @@ class LayersMachine(RuleBasedStateMachine):
     # What people do with the plugin.
 
     def make_an_object(self, chance: Chance) -> None:
-        if self.work.bridge.image is None:
+        if self.work.view.image is None:
             self.add_image(chance)
         self.viewer.dims.ndisplay = 2
         self.work.session.drop()
@@ -127,8 +135,10 @@ class LayersMachine(RuleBasedStateMachine):
             (session.undo, session.undo, session.redo, session.flip)[chance.pick % 4]()
 
     def box(self, chance: Chance) -> None:
-        self.work.bridge.display.draw_box(Box(chance.y, chance.x, chance.y + 1, chance.x + 1))
-        self.work.bridge.display.draw_box(None)
+        self.work.view.layer_sync.show_dragged_box(
+            Box(chance.y, chance.x, chance.y + 1, chance.x + 1)
+        )
+        self.work.view.layer_sync.show_dragged_box(None)
         side = 1 + chance.pick
         self.work.session.set_box(Box(chance.y, chance.x, chance.y + side, chance.x + side))
 
@@ -149,14 +159,14 @@ class LayersMachine(RuleBasedStateMachine):
         )
 
     def choose_image(self, chance: Chance) -> None:
-        self.work.bridge.choose_image(chance.of(self.work.bridge.images()))
+        self.work.view.image_choice.choose(chance.of(self.work.view.image_choice.images()))
 
     def choose_target(self, chance: Chance) -> None:
-        layers: list[Labels | None] = [None, *self.work.bridge.targets.layers()]
-        self.work.bridge.targets.choose(chance.of(layers))
+        layers: list[Labels | None] = [None, *self.work.view.label_layers.layers()]
+        self.work.view.label_layers.choose(chance.of(layers))
 
     def put_back(self, chance: Chance) -> None:
-        self.work.bridge.targets.put_back()
+        self.work.view.label_layers.put_back()
 
     def switch(self, chance: Chance) -> None:
         commands = (
@@ -185,7 +195,7 @@ class LayersMachine(RuleBasedStateMachine):
     # What people do to layers.
 
     def add_image(self, chance: Chance) -> None:
-        if len(self.work.bridge.images()) > 2:
+        if len(self.work.view.image_choice.images()) > 2:
             return
         kind = chance.pick % 4
         shape = [(HEIGHT, WIDTH), (3, HEIGHT, WIDTH), (HEIGHT, WIDTH, 3), (HEIGHT, WIDTH)][kind]
@@ -197,7 +207,7 @@ class LayersMachine(RuleBasedStateMachine):
         self.viewer.add_image(data, scale=scale, rgb=kind == 2, contrast_limits=(0, 1))
 
     def add_labels(self, chance: Chance) -> None:
-        if len(self.work.bridge.targets.layers()) < 3:
+        if len(self.work.view.label_layers.layers()) < 3:
             shape = (HEIGHT, WIDTH) if chance.flag else (7, 9)
             self.viewer.add_labels(np.zeros(shape, np.uint8))
 
@@ -243,7 +253,7 @@ class LayersMachine(RuleBasedStateMachine):
             self.viewer.dims.roll()
 
     def points_by_hand(self, chance: Chance) -> None:
-        layer = self.work.bridge.helpers.find(PROMPTS if chance.flag else CORRECTIONS)
+        layer = self.work.view.helpers.find(PROMPTS if chance.flag else CORRECTIONS)
         if layer is None:
             return
         row = (chance.pick % 3, chance.y, chance.x)[-layer.ndim :]
@@ -257,7 +267,7 @@ class LayersMachine(RuleBasedStateMachine):
             layer.data = np.array([row] * (chance.pick % 3), float).reshape(-1, layer.ndim)
 
     def brush_by_hand(self, chance: Chance) -> None:
-        layer = self.work.bridge.targets.layer
+        layer = self.work.view.label_layers.layer
         if layer is None:
             return
         place = (
@@ -279,7 +289,7 @@ class LayersMachine(RuleBasedStateMachine):
     @invariant()
     def every_kept_object_is_in_its_labels(self) -> None:
         for kept in self.work.session.registry.everywhere():
-            store = self.work.bridge.targets.find(kept.store)
+            store = self.work.view.label_layers.find(kept.store)
             assert store is not None
             where = tuple(slice(None) if p is None else p for p in kept.index)
             plane = np.asarray(store.layer.data[where])
@@ -288,26 +298,26 @@ class LayersMachine(RuleBasedStateMachine):
 
     @invariant()
     def kept_labels_are_in_the_viewer_or_can_be_put_back(self) -> None:
-        targets = self.work.bridge.targets
+        targets = self.work.view.label_layers
         held = {targets.store_of(layer).key for layer in targets.layers()}
         held |= {targets.store_of(layer).key for layer in targets.orphans}
         assert {kept.store for kept in self.work.session.registry.everywhere()} <= held
 
     @invariant()
     def the_points_are_the_prompt(self) -> None:
-        bridge, session = self.work.bridge, self.work.session
+        view, session = self.work.view, self.work.session
         if session.plane is None or session.active_object is None:
             return
         prompt, index = session.active_object.prompt, session.plane.key.index
         for role, clicks in ((PROMPTS, prompt.points), (CORRECTIONS, prompt.corrections)):
-            layer = bridge.helpers.find(role)
+            layer = view.helpers.find(role)
             if layer is not None:
                 seen = plane_clicks(layer, role, index)
                 assert [(c.y, c.x) for c in seen] == [(c.y, c.x) for c in clicks]
 
     @invariant()
     def the_chosen_image_is_in_the_viewer(self) -> None:
-        image = self.work.bridge.image
+        image = self.work.view.image
         assert image is None or any(layer is image for layer in self.viewer.layers)
 
     @invariant()
@@ -317,7 +327,7 @@ class LayersMachine(RuleBasedStateMachine):
     def _journal_tells_what_was_kept(self) -> None:
         """After a crash at this moment every object would be offered again, pixel for pixel."""
         told = {}
-        path = self.work.journal.path
+        path = self.work.journaling.journal.path
         for found in read_journal(path) if path.exists() else ():
             for o in found.objects:
                 told[o.store, o.label, o.index] = o.mask

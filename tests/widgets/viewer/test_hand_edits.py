@@ -14,7 +14,7 @@ from napari_pisam.session.journal import read_journal
 from napari_pisam.widgets.segment_dock.object_table import ERASED, cell_of
 from tests.widgets.conftest import Opener
 from tests.widgets.gui_user import GuiUser, until
-from tests.widgets.test_workspace import Late
+from tests.widgets.viewer.test_workspace import Late
 
 CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
@@ -31,7 +31,7 @@ def shown_soon(user: GuiUser, *wanted: str) -> None:
 
 def told(user: GuiUser) -> Any:
     """What would come back after a crash at this moment."""
-    (found,) = read_journal(user.widget.work.journal.path)
+    (found,) = read_journal(user.widget.work.journaling.journal.path)
     labels = user.widget.labels
     assert labels is not None
     assert np.array_equal(found.labels(labels.data.dtype), labels.data)
@@ -135,7 +135,7 @@ def test_strokes_before_the_first_object_are_in_the_journal_too(open_panel: Open
     user.viewer.layers.selection.active = labels
     labels.mode, labels.selected_label, labels.brush_size = "paint", 7, 8
     user.drag((30, 30), (30, 60))
-    assert not user.widget.work.journal.path.exists()
+    assert not user.widget.work.journaling.journal.path.exists()
     user.widget.session.click(Click(120, 200, None))
     user.wait()
     user.widget.keep()
@@ -148,7 +148,7 @@ def test_strokes_through_planes_and_other_axes(tmp_path: Any) -> None:
     late = Late(viewer, tmp_path)
     viewer.dims.set_point(0, 2)
     late.keep(40, 60)
-    labels = late.work.bridge.targets.layer
+    labels = late.work.view.label_layers.layer
     assert labels is not None
     labels.n_edit_dimensions, labels.brush_size, labels.selected_label = 3, 9, 0
     labels.paint((2, 40, 60), 0)
@@ -160,7 +160,7 @@ def test_strokes_through_planes_and_other_axes(tmp_path: Any) -> None:
     (kept,) = late.work.objects
     assert kept.area == int((labels.data[2] == 1).sum())
     assert cell_of(kept, 1) == str(kept.area)
-    (found,) = read_journal(late.work.journal.path)
+    (found,) = read_journal(late.work.journaling.journal.path)
     assert np.array_equal(found.labels(labels.data.dtype), labels.data)
 
 
@@ -173,7 +173,7 @@ def test_undo_of_naparis_is_seen_after_a_slider_that_moves_only_other_layers(
     late.keep(40, 60)
     viewer.add_image(np.zeros((5, 90, 120), np.uint8))
     viewer.dims.set_point(0, 3)
-    labels = late.work.bridge.targets.layer
+    labels = late.work.view.label_layers.layer
     assert labels is not None
     labels.undo()
     assert [o.area for o in late.work.objects] == [0]

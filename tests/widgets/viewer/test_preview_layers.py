@@ -69,7 +69,7 @@ def test_only_what_shows_of_a_mask_is_drawn_and_it_lies_where_the_mask_does() ->
     clearest, _ = relief_limits(1e-9, 1.0)
     for place, radius in (((300, 200), 20), ((0, 511), 60), ((256, 256), 800)):
         result = result_with(disc(*place, radius))
-        show_result(layer, image, INDEX, result)
+        show_result(layer, image, INDEX, result=result)
         shown = drawn(layer, image)
         seen = result.preview.relief > clearest
         assert np.array_equal(shown[seen], result.preview.relief[seen])
@@ -81,17 +81,17 @@ def test_only_what_shows_of_a_mask_is_drawn_and_it_lies_where_the_mask_does() ->
 def test_a_mask_that_is_nowhere_is_not_drawn() -> None:
     image = an_image()
     layer = new_preview_layer(PREVIEW, image)
-    show_result(layer, image, INDEX, result_with(disc(100, 100, 30)))
-    show_result(layer, image, INDEX, result_with(np.zeros((512, 512), np.bool_)))
+    show_result(layer, image, INDEX, result=result_with(disc(100, 100, 30)))
+    show_result(layer, image, INDEX, result=result_with(np.zeros((512, 512), np.bool_)))
     assert layer.data.max() < EDGE
 
 
 def test_a_small_correction_and_clearing_leave_the_layer_where_it_is() -> None:
     image = an_image()
     layer = new_preview_layer(PREVIEW, image)
-    show_result(layer, image, INDEX, result_with(disc(300, 200, 20)))
+    show_result(layer, image, INDEX, result=result_with(disc(300, 200, 20)))
     place, size = np.array(layer.translate), layer.data.shape
-    show_result(layer, image, INDEX, result_with(disc(300, 200, 20) | disc(310, 210, 15)))
+    show_result(layer, image, INDEX, result=result_with(disc(300, 200, 20) | disc(310, 210, 15)))
     assert np.array_equal(layer.translate, place)
     assert layer.data.shape == size
     clear_result(layer)

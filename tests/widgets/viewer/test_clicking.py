@@ -117,15 +117,15 @@ def test_right_and_shift_clicks_are_not_the_object_and_control_is(user: GuiUser)
 
 
 def test_dragging_moves_the_picture_and_says_nothing(user: GuiUser) -> None:
-    before = user.widget.bridge.camera.center
+    before = user.widget.view.camera.center
     user.drag((60, 80), (100, 140))
     assert prompt_of(user).empty
-    assert user.widget.bridge.camera.center != before
+    assert user.widget.view.camera.center != before
 
 
 @pytest.mark.parametrize("way", ["shift", "box mode"])
 def test_dragging_a_box(user: GuiUser, way: str) -> None:
-    before = user.widget.bridge.camera.center
+    before = user.widget.view.camera.center
     if way == "box mode":
         user.press(Qt.Key.Key_B)
         assert user.widget.panel.banner.mode.name == "box"
@@ -135,13 +135,13 @@ def test_dragging_a_box(user: GuiUser, way: str) -> None:
     box = prompt_of(user).box
     assert box is not None
     assert np.allclose((box.y_min, box.x_min, box.y_max, box.x_max), (40, 50, 100, 140), atol=1)
-    assert user.widget.bridge.camera.center == before
+    assert user.widget.view.camera.center == before
     assert user.widget.panel.banner.mode.name == "correct"
 
 
 def test_the_picture_is_held_while_a_box_is_drawn_and_no_longer(user: GuiUser) -> None:
     """napari hears of quick moves late: its camera would have followed them by then."""
-    camera, left = user.widget.bridge.camera, Qt.MouseButton.LeftButton
+    camera, left = user.widget.view.camera, Qt.MouseButton.LeftButton
     for modifier, held in ((SHIFT, True), (Qt.KeyboardModifier.NoModifier, False)):
         assert camera.mouse_pan
         QTest.mousePress(user.canvas.native, left, modifier, user.at(40, 50))
@@ -152,7 +152,7 @@ def test_the_picture_is_held_while_a_box_is_drawn_and_no_longer(user: GuiUser) -
 
 
 def test_two_quick_clicks_do_not_zoom(user: GuiUser) -> None:
-    zoom = user.widget.bridge.camera.zoom
+    zoom = user.widget.view.camera.zoom
     user.click(60, 80)
     QTest.mouseDClick(
         user.canvas.native,
@@ -160,7 +160,7 @@ def test_two_quick_clicks_do_not_zoom(user: GuiUser) -> None:
         Qt.KeyboardModifier.NoModifier,
         user.at(60, 80),
     )
-    assert user.widget.bridge.camera.zoom == zoom
+    assert user.widget.view.camera.zoom == zoom
 
 
 def test_hovering_says_what_a_click_does(user: GuiUser) -> None:
@@ -184,7 +184,7 @@ def test_flip_and_doubt_keys(user: GuiUser) -> None:
     assert result is not None
     place = result.preview.doubtful_places[1 % len(result.preview.doubtful_places)]
     user.press(Qt.Key.Key_D)
-    assert np.allclose(user.widget.bridge.camera.center[-2:], (place.y, place.x))
+    assert np.allclose(user.widget.view.camera.center[-2:], (place.y, place.x))
 
 
 def test_refining_the_label_under_the_mouse(user: GuiUser) -> None:
@@ -298,7 +298,7 @@ def test_the_ring_shows_the_typical_size_where_the_mouse_is(user: GuiUser) -> No
     middle = (lit.min(0) + lit.max(0)) / 2
     spot = user.at(100, 150)
     assert np.allclose(middle, (spot.y(), spot.x()), atol=2)
-    assert np.allclose(np.ptp(lit, axis=0), 40 * user.widget.bridge.camera.zoom, atol=4)
+    assert np.allclose(np.ptp(lit, axis=0), 40 * user.widget.view.camera.zoom, atol=4)
     user.click(60, 80)
     user.wait()
     assert str(user.viewer.cursor.style) == "crosshair"

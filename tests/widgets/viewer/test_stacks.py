@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_pisam.predict.request import SegmentRequest
+from napari_pisam.predict.results import SegmentResult
 from napari_pisam.prompts import Box, Click
+from tests.session.discs import DiscEngine
 from tests.widgets.conftest import Opener
 
 
@@ -31,7 +36,7 @@ def test_a_rotated_scaled_plane_of_a_stack(open_panel: Opener) -> None:
         assert layer is not None
         assert layer.units == image.units
         assert np.allclose(layer.data_to_world((1, 2, 3)), image.data_to_world((1, 2, 3)))
-    preview = user.widget.bridge.helpers.find("preview")
+    preview = user.widget.view.helpers.find("preview")
     result = user.widget.result
     assert result is not None
     rows, cols = np.nonzero(preview.data[0] > 128)
@@ -81,25 +86,34 @@ def world_of(viewer: Any, layers: Any) -> Any:
     return np.array([*extent.world, extent.step])
 
 
+class FineDiscs(DiscEngine):
+    """Masks three times as fine as the image."""
+
+    def steps(self, request: SegmentRequest) -> Generator[str, None, SegmentResult]:
+        result = yield from super().steps(request)
+        fine = np.kron(result.logits, np.ones((3, 3), np.float32))
+        return replace(result, logits=fine, low_res_logits=fine).prepared()
+
+
 @pytest.mark.parametrize("place", [(20, 25), (0.3, 0.4), (39, 49), (-0.4, 49.4)])
 @pytest.mark.parametrize("shift", [0.0, 3.3])
 def test_nothing_of_ours_is_larger_or_finer_than_the_image(
     open_panel: Opener, place: tuple[float, float], shift: float
 ) -> None:
     frame = {"scale": (3, 0.5, 0.7), "translate": (shift, -shift, 1), "rotate": 30 * shift}
-    user = open_panel(np.zeros((10, 40, 50), np.uint8), show=False, **frame)
+    user = open_panel(np.zeros((10, 40, 50), np.uint8), engine=FineDiscs(), show=False, **frame)
     viewer, image, work = user.viewer, user.widget.image, user.widget.work
     assert image is not None
     work.toggle_unsure()
     viewer.dims.set_point(0, image.data_to_world((4, *place))[0])
-    click = user.widget.bridge.pixel(image.data_to_world((4, *place)))
+    click = user.widget.view.plane_shown.pixel(image.data_to_world((4, *place)))
     assert click is not None
     user.widget.session.click(click)
-    work.bridge.display.draw_box(Box(-7, -8, 90, 95))
+    work.view.layer_sync.show_dragged_box(Box(-7, -8, 90, 95))
     user.wait()
     assert user.widget.result is not None
     assert user.widget.result.pixel_size != 1
-    assert user.widget.bridge.helpers.find("preview").data.max() > 128
+    assert user.widget.view.helpers.find("preview").data.max() > 128
     world = world_of(viewer, list(viewer.layers))
     assert np.allclose(world, world_of(viewer, [image]))
     assert np.allclose(np.array(viewer.dims.range).T, world)
