@@ -37,6 +37,8 @@ CLICKS = 100
 CLICKS_EACH = 4
 WARM_UP = 8
 BUSY_PROCESSES = 2
+SPIN = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
+"""A process that takes all the processor it gets until this one ends, however it ends."""
 BUSY_MAX_TIMES = 3.0
 BEAT_SECONDS = 0.001
 LOOK_SECONDS = 0.004
@@ -327,7 +329,7 @@ def first_click() -> float:
 def busy_sentence() -> str:
     """The first click alone and beside busy processes, measured one after the other."""
     alone = run_apart("--first")["seconds"]
-    spin = [sys.executable, "-c", "while True: pass"]
+    spin = [sys.executable, "-c", SPIN]
     others = [subprocess.Popen(spin) for _ in range(BUSY_PROCESSES)]
     try:
         beside = run_apart("--first")["seconds"]
