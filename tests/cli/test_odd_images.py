@@ -14,6 +14,8 @@ from PIL import Image
 
 from napari_pisam.images.read import read_image, read_labels
 from tests.cli.toy import one_sentence, run
+from tests.images.image_files import pattern
+from tests.images.test_tiff_planes import write_cut_ome
 
 Capture = pytest.CaptureFixture[str]
 
@@ -148,3 +150,43 @@ def test_the_overlay_of_a_large_image_is_reduced(
     labels = read_image(tmp_path / "l.tif")
     assert labels.shape == (9000, 12_000)
     assert labels.any()
+
+
+def test_a_plane_that_is_not_in_the_file_is_refused(
+    capsys: Capture, toy_model: Path, tmp_path: Path
+) -> None:
+    image, output = tmp_path / "cut.ome.tif", tmp_path / "o.tif"
+    write_cut_ome(image, 3)
+    what = ("segment", image, "--point", "20,20", "-o", output, "--model", toy_model)
+    said = run(capsys, *what, "--plane", "z=4")
+    assert said.code == 1
+    assert "has z 0 to 2, no 4." in said.err
+    assert said.err.count("2 of 5 planes of cut.ome.tif are not in the file") == 1
+    assert not output.exists()
+    said = run(capsys, *what, "--plane", "z=2")
+    assert said.code == 0
+    assert said.err.count("2 of 5 planes of cut.ome.tif are not in the file") == 1
+
+
+def test_nothing_to_see_is_told_and_makes_no_mask(
+    capsys: Capture, toy_model: Path, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "c.npy", np.full((90, 90), 7, np.uint16))
+    said = run(
+        capsys, "segment", tmp_path / "c.npy", "-o", tmp_path / "o.tif", "--model", toy_model,
+        "--point", "40,40",
+    )  # fmt: skip
+    assert said.code == 0
+    assert "there is nothing to see there" in one_sentence(said)
+    assert not read_labels(tmp_path / "o.tif").any()
+
+
+def test_pages_of_several_kinds_are_told(capsys: Capture, toy_model: Path, tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "m.tif") as file:
+        for page in (pattern(90, 80, dtype="uint8"), pattern(50, 60).astype(np.float32)):
+            file.write(page, metadata=None)
+    said = run(
+        capsys, "segment", tmp_path / "m.tif", "-o", tmp_path / "o.tif", "--model", toy_model,
+        "--point", "40,40",
+    )  # fmt: skip
+    assert "m.tif holds 2 images; this is the first, m (90 x 80, uint8)." in said.err

@@ -122,12 +122,13 @@ def test_level_factors_ignore_the_rounding_of_sizes(size: tuple[int, int]) -> No
     assert source.levels == (1.0, round(full / reduced))
 
 
-def test_rgba_loses_its_alpha_and_gray_gains_an_axis() -> None:
+def test_rgba_is_seen_over_black_and_gray_gains_an_axis() -> None:
     rgba = image(10, 12, 4, dtype="uint8")
     source = as_source(rgba)
     assert source.rgb
     assert source.channels == 3
-    np.testing.assert_array_equal(source.read(Window(0, 0, 10, 12)), rgba[..., :3])
+    shown = np.rint(rgba[..., :3] * (rgba[..., 3:] / 255))
+    np.testing.assert_array_equal(source.read(Window(0, 0, 10, 12)), shown)
     assert as_source(rgba[..., 0]).read(Window(0, 0, 10, 12)).shape == (10, 12, 1)
 
 

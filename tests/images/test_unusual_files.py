@@ -14,7 +14,7 @@ import zarr
 from napari_pisam.geometry import Window
 from napari_pisam.images.files import open_source
 from napari_pisam.images.intensity import intensity_window
-from napari_pisam.images.source import ImageError
+from napari_pisam.images.source import ImageError, ImageWarning
 from napari_pisam.images.tiff import open_tiff
 from napari_pisam.images.zarr import open_zarr
 from tests.images.image_files import pattern, write_ndpi, write_ngff, write_pyramid
@@ -107,9 +107,11 @@ def test_planes_in_files_that_are_not_there_are_told(tmp_path: Path) -> None:
     (image,) = open_tiff(tmp_path / "a.ome.tif")
     assert np.asarray(image.levels[0]).max((1, 2)).tolist() == [7, 9]
     (tmp_path / "b.ome.tif").unlink()
-    with pytest.warns(UserWarning, match=r"^1 of 2 planes of a\.ome\.tif lie in files"):
+    with pytest.warns(ImageWarning, match=r"^1 of 2 planes of a\.ome\.tif are not in the file"):
         (image,) = open_tiff(tmp_path / "a.ome.tif")
-    assert np.asarray(image.levels[0]).max((1, 2)).tolist() == [7, 0]
+    assert np.unique(np.asarray(image.levels[0])).tolist() == [7]
+    with pytest.raises(ImageError, match="is one plane"):
+        image.plane({"z": 1})
 
 
 def test_tiles_that_were_never_written_are_black(tmp_path: Path) -> None:

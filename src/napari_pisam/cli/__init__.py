@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -22,6 +21,7 @@ from napari_pisam.cli.messages import (
     EXIT_USAGE,
     BadOptionError,
     sentence_of,
+    warnings_as_remarks,
     write,
     write_error,
 )
@@ -86,11 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A console that lacks a character shows a question mark, and the work is not lost.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    with warnings.catch_warnings():
-        if not debug:
-            # Warnings of other packages; ours are written as sentences.
-            warnings.simplefilter("ignore")
-        return _run(given) if debug else _run_politely(given)
+    if debug:
+        return _run(given)
+    with warnings_as_remarks():
+        return _run_politely(given)
 
 
 def _run(given: list[str]) -> int:

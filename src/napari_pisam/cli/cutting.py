@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 from napari_pisam import zoo
 from napari_pisam.cli.messages import write_remark
 from napari_pisam.cli.opened import OpenImage
 from napari_pisam.geometry import Window
-from napari_pisam.model.loading import IncompleteModelWarning
 from napari_pisam.predict.cache import EmbeddingCache
 from napari_pisam.predict.predictor import Predictor, load_predictor
 from napari_pisam.predict.request import SegmentRequest
@@ -21,13 +18,8 @@ CACHE_BYTES = 1 << 28
 
 
 def predictor_for(model: str, *, device: str = "auto", dtype: str = "auto") -> Predictor:
-    """The predictor of a model; what the model lacks goes to the remarks."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", IncompleteModelWarning)
-        predictor = load_predictor(model, device=device, dtype=dtype)
-    for warning in caught:
-        write_remark(str(warning.message))
+    """The predictor of a model; what the model lacks goes to the remarks, as all warnings do."""
+    predictor = load_predictor(model, device=device, dtype=dtype)
     notice = zoo.notice(zoo.ZOO[model]) if model in zoo.ZOO else None
     if notice is not None:
         write_remark(notice)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from napari_pisam.jobs import one_sentence
@@ -17,6 +19,13 @@ T = TypeVar("T")
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 EXIT_STOPPED = 130
+_FOR_PROGRAMMERS = (
+    DeprecationWarning,
+    FutureWarning,
+    PendingDeprecationWarning,
+    ImportWarning,
+    ResourceWarning,
+)
 # Columns of a table in a file or a pipe, where no terminal says how wide it is.
 _PIPE_WIDTH = 160
 
@@ -42,6 +51,25 @@ def write(what: RenderableType, *, style: str = "") -> None:
 def write_remark(sentence: str) -> None:
     """Write a sentence that the user should know of, in yellow, to stderr."""
     console(sys.stderr).print(sentence, style="yellow", soft_wrap=True)
+
+
+@contextmanager
+def warnings_as_remarks() -> Iterator[None]:
+    """Write each warning as a remark, once; what programmers tell each other stays with them."""
+    written: set[str] = set()
+
+    def write_once(message: Warning | str, *about: object, **more: object) -> None:
+        sentence = " ".join(str(message).split())
+        if sentence not in written:
+            written.add(sentence)
+            write_remark(sentence)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        for kind in _FOR_PROGRAMMERS:
+            warnings.simplefilter("ignore", kind)
+        warnings.showwarning = write_once
+        yield
 
 
 def write_error(sentence: str) -> None:

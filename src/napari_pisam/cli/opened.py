@@ -97,7 +97,8 @@ def open_image(
         )
     if others:
         write_remark(
-            f"{Path(path).name} holds {1 + len(others)} images; this is the first, {first.name}."
+            f"{Path(path).name} holds {1 + len(others)} images; this is the first, {first.name} "
+            f"({source.height} x {source.width}, {source.dtype})."
         )
     if channels is None and not source.rgb and source.channels > _SEEN:
         write_remark(

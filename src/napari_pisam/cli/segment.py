@@ -142,6 +142,7 @@ class _CutObject:
     window: Window
     pixel_size: float
     seconds: float
+    blank: bool
 
     @classmethod
     def of(cls, result: SegmentResult) -> _CutObject:
@@ -151,6 +152,7 @@ class _CutObject:
             result.window,
             result.pixel_size,
             result.seconds,
+            result.blank,
         )
 
 
@@ -179,7 +181,13 @@ def _remark_on_losses(cut: dict[int, _CutObject], left: dict[int, int]) -> None:
     """Remarks on objects that were not found and on those that later ones cover."""
     found = {number: one.area for number, one in cut.items()}
     for number in (n for n, area in found.items() if not area):
-        write_remark(f"Object {number}: nothing was found there; try a box, or --object-size.")
+        if cut[number].blank:
+            write_remark(
+                f"Object {number}: there is nothing to see there, all pixels round it have one "
+                "value, or none."
+            )
+        else:
+            write_remark(f"Object {number}: nothing was found there; try a box, or --object-size.")
     covered = {n: area - left.get(n, 0) for n, area in found.items() if left.get(n, 0) < area}
     if len(covered) > _MOST_COVERED:
         worst = sorted(covered, key=lambda n: covered[n] / found[n], reverse=True)[:_MOST_COVERED]

@@ -18,8 +18,8 @@ from napari_pisam.datasets.tables import TableError, read_toml, record_of
 from napari_pisam.geometry import Window
 from napari_pisam.images.files import open_source
 from napari_pisam.images.intensity import intensity_window, to_rgb8
-from napari_pisam.images.read import read_image
-from napari_pisam.images.source import ArraySource
+from napari_pisam.images.read import read_image, read_stored
+from napari_pisam.images.source import PyramidSource, nodata_of
 
 MaskKind = Literal["instance", "binary", "whole"]
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -107,7 +107,8 @@ class LabelledImage:
         """uint8 (H, W, 3), through the image's own percentile window, as in prediction."""
         file = open_source(self.image_path)
         pixels = file.read(Window(0, 0, file.height, file.width))
-        return to_rgb8(pixels, intensity_window(ArraySource(pixels, rgb=file.rgb)))
+        loaded = PyramidSource((pixels,), rgb=file.rgb, nodata=nodata_of(file)[0])
+        return to_rgb8(pixels, intensity_window(loaded))
 
     @cached_property
     def maps(self) -> tuple[LabelMap, ...]:
@@ -136,7 +137,7 @@ def read_label_map(path: Path, kind: str, min_area: int) -> LabelMap:
     kind: see SourceConfig; "auto" takes two-valued files as "binary", others as "instance".
     min_area: pixels; smaller objects are not listed. Raises ImageError, one sentence.
     """
-    raw = read_image(path)
+    raw = read_stored(path)
     if raw.ndim == 3:
         raw = raw[..., 0]
     if kind == "auto":

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
-from napari_pisam.images.source import ImageError, ImageSource, Reopenable, stored_levels
+from napari_pisam.images.source import ImageError, ImageSource, Reopenable, nodata_of, stored_levels
 
 
 class BandSource:
@@ -36,6 +36,7 @@ class BandSource:
         stored = (stored_levels(s) for s in self._sources)
         self.stored_levels = min(*stored, len(self.levels))
         self.rgb, self.spec = False, spec
+        self.nodata = tuple(nodata_of(s)[0] for s in self._sources)
 
     def read(self, window: Window) -> NDArray[Any]:
         """See ImageSource.read; a source without that level is read at full resolution's cost."""

@@ -66,7 +66,9 @@ class FileImage:
     file does not say). channels: one for each element of axis c, or one. labels: whether the
     pixels are object numbers; label_colors: red, green, blue, alpha in 0..1 of some of them;
     label_properties: named properties of some of them. describe: where a plane of it is
-    found again; None for an image that no file holds.
+    found again; None for an image that no file holds. nodata: the value of pixels that were not
+    measured. stored: the same image with the file's numbers, where the pixels are others (colours
+    of a palette, inverted gray): what a label image is read from.
     """
 
     name: str
@@ -80,6 +82,8 @@ class FileImage:
     label_colors: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     label_properties: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     describe: Describe | None = None
+    nodata: float | None = None
+    stored: FileImage | None = None
 
     @property
     def rgb(self) -> bool:
@@ -117,6 +121,7 @@ class FileImage:
         return PyramidSource(
             plane_of(list(self.levels), key, channel_axis=axis),
             rgb=self.rgb and channel is None,
+            nodata=self.nodata,
             spec=self.describe(chosen, channel=channel) if self.describe else None,
         )
 

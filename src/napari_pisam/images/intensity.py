@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
-from napari_pisam.images.source import ImageSource, stored_levels
+from napari_pisam.images.nodata import likely_nodata, measured
+from napari_pisam.images.source import (
+    ImageSource,
+    ImageWarning,
+    nodata_of,
+    stored_levels,
+)
 
 EXACT_PIXELS = 4_194_304
 SAMPLED_VALUES = 16_777_216
@@ -70,10 +77,13 @@ def _blocks(height: int, width: int, budget: int) -> Iterator[tuple[int, int, in
             yield y * side, x * side, side
 
 
-def _sample(source: ImageSource) -> NDArray[Any]:
-    """The pixels that decide, (n, channels): all of a small image, a fixed part of a large one."""
+def _sample(source: ImageSource, *, finest: bool) -> NDArray[Any]:
+    """The pixels that decide, (n, channels): all of a small image, a fixed part of a large one.
+
+    finest: not of a coarser level, whose pixels are means.
+    """
     budget = min(EXACT_PIXELS, max(1, SAMPLED_VALUES // source.channels))
-    level = _level_for_sampling(source, budget)
+    level = 0 if finest else _level_for_sampling(source, budget)
     factor = source.levels[level]
     if source.height * source.width / factor**2 <= budget:
         whole = source.read(Window(0, 0, source.height, source.width, level))
@@ -87,16 +97,20 @@ def _sample(source: ImageSource) -> NDArray[Any]:
     return np.concatenate(parts)
 
 
+def _finite(values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype.kind == "b":
+        return values.astype(np.uint8)
+    return values[np.isfinite(values)] if values.dtype.kind == "f" else values
+
+
 def _pair(
     values: NDArray[Any], low_percentile: float, high_percentile: float
 ) -> tuple[float, float]:
-    """Two distinct percentiles of the finite values."""
-    if values.dtype.kind == "b":
-        values = values.astype(np.uint8)
-    elif values.dtype.kind == "f":
-        values = values[np.isfinite(values)].astype(np.float64)
+    """Two distinct percentiles of finite values."""
     if not values.size:
         return 0.0, 1.0
+    if values.dtype.kind == "f":
+        values = values.astype(np.float64)
     low, high = (float(v) for v in np.percentile(values, (low_percentile, high_percentile)))
     if not low < high:
         # Nearly everything has one value: what differs from it must still be seen.
@@ -106,24 +120,58 @@ def _pair(
     return low, high
 
 
+def _parts(source: ImageSource, *, finest: bool) -> list[NDArray[Any]]:
+    """What percentiles are taken of, finite: all of RGB together, else channel by channel."""
+    sample = _sample(source, finest=finest)
+    return [_finite(part) for part in ([sample.reshape(-1)] if source.rgb else sample.T)]
+
+
+def _nodata(source: ImageSource, parts: list[NDArray[Any]]) -> list[float | None]:
+    """For each part the value of pixels that were not measured: declared, or guessed and told."""
+    declared = nodata_of(source)[: len(parts)]
+    # A photograph's black and white are colours.
+    guess = not (source.rgb and source.dtype == np.uint8)
+    found = []
+    for values, value in zip(parts, declared, strict=True):
+        if value is None and guess:
+            value = likely_nodata(values)
+            if value is not None:
+                warnings.warn(
+                    f"{float((values == value).mean()):.0%} of the pixels have the value "
+                    f"{value:g}, far from all others: they are taken for pixels without a "
+                    "measurement and left out of the contrast.",
+                    ImageWarning,
+                    stacklevel=3,
+                )
+        found.append(value)
+    return found
+
+
 def intensity_window(
     source: ImageSource, *, low_percentile: float = 0.1, high_percentile: float = 99.9
 ) -> IntensityWindow:
     """The intensity window of a whole image plane: two percentiles of each channel.
 
-    RGB takes both percentiles over its three channels together. NaN and infinity are ignored.
-    Exact up to 4 Mpx; beyond that a coarse pyramid level, or a regular grid of blocks, decides,
-    always the same one, in bounded memory. Raises ValueError for percentiles out of order.
+    RGB takes both percentiles over its three channels together. NaN, infinity and the source's
+    nodata are left out, and so is, with a warning, a value that more than 5 % of the pixels have
+    and that seems to stand for "not measured" (see `nodata.likely_nodata`). Exact up to 4 Mpx;
+    beyond that a coarse pyramid level, or a regular grid of blocks, decides, always the same one,
+    in bounded memory. Raises ValueError for percentiles out of order.
     """
     if not 0 <= low_percentile < high_percentile <= 100:
         raise ValueError(
             f"Percentiles need 0 <= low < high <= 100, not {low_percentile} and {high_percentile}."
         )
-    sample = _sample(source)
+    parts = _parts(source, finest=False)
+    left_out = _nodata(source, parts)
+    if len(source.levels) > 1 and any(value is not None for value in left_out):
+        parts = _parts(source, finest=True)
+    pairs = [
+        _pair(measured(values, value), low_percentile, high_percentile)
+        for values, value in zip(parts, left_out, strict=True)
+    ]
     if source.rgb:
-        pairs = [_pair(sample.reshape(-1), low_percentile, high_percentile)] * source.channels
-    else:
-        pairs = [_pair(values, low_percentile, high_percentile) for values in sample.T]
+        pairs = pairs * source.channels
     return IntensityWindow(tuple(p[0] for p in pairs), tuple(p[1] for p in pairs))
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
-from napari_pisam.images.files import open_source
-from napari_pisam.images.source import ImageError
+from napari_pisam.images.files import open_images, open_source
+from napari_pisam.images.source import ImageError, PyramidSource
 
 
 def read_image(path: str | Path, *, plane: Mapping[str, int] | None = None) -> NDArray[Any]:
@@ -19,7 +19,10 @@ def read_image(path: str | Path, *, plane: Mapping[str, int] | None = None) -> N
 
     plane: see files.open_source. Raises ImageError, one sentence.
     """
-    source = open_source(path, plane=plane)
+    return _all_of(open_source(path, plane=plane), path)
+
+
+def _all_of(source: PyramidSource, path: str | Path) -> NDArray[Any]:
     try:
         pixels = np.array(source.read(Window(0, 0, source.height, source.width)))
     except MemoryError:
@@ -28,9 +31,18 @@ def read_image(path: str | Path, *, plane: Mapping[str, int] | None = None) -> N
     return pixels[..., 0] if source.channels == 1 else pixels
 
 
+def read_stored(path: str | Path, *, plane: Mapping[str, int] | None = None) -> NDArray[Any]:
+    """As `read_image`, but with the numbers of a colour table or of inverted gray as they are."""
+    image = open_images(path)[0]
+    return _all_of((image.stored or image).plane(plane), path)
+
+
 def read_labels(path: str | Path, *, plane: Mapping[str, int] | None = None) -> NDArray[Any]:
-    """A label image: (H, W), integers. Raises ImageError when the file holds something else."""
-    labels = read_image(path, plane=plane)
+    """A label image: (H, W), integers, the numbers of a palette and not its colours.
+
+    Raises ImageError when the file holds something else.
+    """
+    labels = read_stored(path, plane=plane)
     if labels.ndim != 2 or labels.dtype.kind not in "biu":
         raise ImageError(
             f"{Path(path).name} holds no labels: one channel of whole numbers is needed."

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_pisam.geometry import Window
+from napari_pisam.images.alpha import over_black
 from napari_pisam.images.lazy import LazyArray, Places, VirtualArray, as_slice, exact_levels
 from napari_pisam.images.overviews import with_overviews
 
@@ -23,6 +24,10 @@ FEW_CHANNELS, MANY_CHANNELS = 16, 64
 
 class ImageError(ValueError):
     """An image that cannot be opened or read; its message is one sentence for the user."""
+
+
+class ImageWarning(UserWarning):
+    """Something of an image that is left out or shown otherwise; one sentence for the user."""
 
 
 @runtime_checkable
@@ -86,6 +91,10 @@ class DescribedSource(ImageSource, Protocol):
         """How many of the levels, the first ones, are stored and not computed from others."""
 
     @property
+    def nodata(self) -> tuple[float | None, ...]:
+        """For each channel, the value of pixels that were not measured; None for no such value."""
+
+    @property
     def spec(self) -> Reopenable | None:
         """Where it is found again; None for arrays in memory."""
 
@@ -93,6 +102,13 @@ class DescribedSource(ImageSource, Protocol):
 def stored_levels(source: ImageSource) -> int:
     """How many of the levels are stored: all unless the source declares fewer."""
     return source.stored_levels if isinstance(source, DescribedSource) else len(source.levels)
+
+
+def nodata_of(source: ImageSource) -> tuple[float | None, ...]:
+    """For each channel, the value of pixels that were not measured, as far as it is declared."""
+    if isinstance(source, DescribedSource):
+        return source.nodata
+    return (None,) * source.channels
 
 
 def _factor(full: int, reduced: int) -> float:
@@ -116,7 +132,9 @@ class PyramidSource:
     Where the coarsest is large, coarser ones are computed from it as they are read, so that a
     window of any size is read in bounded memory. rgb: None takes 3 or 4 channels of uint8 for
     RGB(A); True also those of another dtype; False keeps four channels as four. spec: where the
-    arrays are found again, if anywhere. Raises ImageError for shapes or dtypes that are no image.
+    arrays are found again, if anywhere. nodata: the value of pixels that were not measured. Alpha
+    is not read: colours come as they are seen over black. Raises ImageError for shapes or dtypes
+    that are no image.
     """
 
     def __init__(
@@ -124,6 +142,7 @@ class PyramidSource:
         levels: Sequence[LazyArray],
         *,
         rgb: bool | None = None,
+        nodata: float | None = None,
         spec: Reopenable | None = None,
     ) -> None:
         if not len(levels):
@@ -138,6 +157,7 @@ class PyramidSource:
         self._channels = 3 if self._rgb else samples
         self._check_levels()
         self._stored, self._spec = len(self._arrays), spec
+        self._nodata = (nodata,) * self._channels
         self._arrays = with_overviews(self._arrays)
         self._factors = tuple(
             (_factor(self._height, int(a.shape[0])), _factor(self._width, int(a.shape[1])))
@@ -185,6 +205,11 @@ class PyramidSource:
         return self._stored
 
     @property
+    def nodata(self) -> tuple[float | None, ...]:
+        """For each channel, the value of pixels that were not measured."""
+        return self._nodata
+
+    @property
     def spec(self) -> Reopenable | None:
         """Where it is found again; None for arrays in memory."""
         return self._spec
@@ -206,7 +231,9 @@ class PyramidSource:
         rows = _span(part.y, part.y + part.height, fy, full=self._height, limit=int(array.shape[0]))
         cols = _span(part.x, part.x + part.width, fx, full=self._width, limit=int(array.shape[1]))
         pixels = np.asarray(array[rows, cols])
-        return pixels[..., None] if pixels.ndim == 2 else pixels[..., : self._channels]
+        if pixels.ndim == 2:
+            return pixels[..., None]
+        return over_black(pixels) if pixels.shape[2] > self._channels else pixels
 
 
 class ArraySource(PyramidSource):
@@ -327,11 +354,11 @@ def _plane(
     return _Plane(array, tuple(full), tuple(kept))
 
 
-def as_source(image: Any, *, rgb: bool | None = None) -> ImageSource:
+def as_source(image: Any, *, rgb: bool | None = None, nodata: float | None = None) -> ImageSource:
     """An ImageSource for whatever holds one image plane, without loading it.
 
     image: an ImageSource (returned as it is), a numpy / dask / zarr / HDF5 array (H, W) or
-    (H, W, C), or a list of such pyramid levels (napari's MultiScaleData is one). rgb: see
+    (H, W, C), or a list of such pyramid levels (napari's MultiScaleData is one). rgb, nodata: see
     PyramidSource. Raises ImageError for anything else.
     """
     if isinstance(image, ImageSource):
@@ -341,9 +368,9 @@ def as_source(image: Any, *, rgb: bool | None = None) -> ImageSource:
             f"{image!r} is a path: open it with napari_pisam.images.files.open_source."
         )
     if isinstance(image, Sequence) and len(image) and isinstance(image[0], LazyArray):
-        return PyramidSource(image, rgb=rgb)
+        return PyramidSource(image, rgb=rgb, nodata=nodata)
     known = isinstance(image, LazyArray) and isinstance(image.dtype, (np.dtype, type))
-    return ArraySource(image if known else _as_array(image), rgb=rgb)
+    return PyramidSource((image if known else _as_array(image),), rgb=rgb, nodata=nodata)
 
 
 def _as_array(image: Any) -> NDArray[Any]:

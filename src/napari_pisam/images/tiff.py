@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tifffile
-from numpy.typing import NDArray
 
 from napari_pisam.images.file_image import (
     LABELS_MARK,
@@ -22,6 +20,7 @@ from napari_pisam.images.file_image import (
     without_single_axes,
 )
 from napari_pisam.images.lazy import LazyArray
+from napari_pisam.images.photometric import Alpha, Ink, Stored, seen
 from napari_pisam.images.raw_array import RawArray
 from napari_pisam.images.source import ImageError
 from napari_pisam.images.tiff_metadata import (
@@ -30,12 +29,17 @@ from napari_pisam.images.tiff_metadata import (
     channels_of_ome,
     resolution_calibration,
 )
+from napari_pisam.images.tiff_photometric import nodata_of_page, stored_of, with_table
+from napari_pisam.images.tiff_planes import (
+    imagej_stack,
+    warn_of_lost_pages,
+    without_lost_planes,
+)
 
 # Without a handler of the application's, Python would print its lines about damaged tags.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-COLOURS = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
 ENDINGS = (".tif", ".tiff", ".btf", ".svs", ".ndpi", ".scn", ".bif", ".qptiff")
 # The photographs that a slide scanner puts beside the slide itself.
 PHOTOGRAPHS = frozenset(("thumbnail", "label", "macro", "map"))
@@ -73,29 +77,37 @@ def open_tiff(path: str | Path) -> tuple[FileImage, ...]:
 def _image(
     file: tifffile.TiffFile, path: Path, series: tifffile.TiffPageSeries, *, number: int
 ) -> FileImage:
-    axes = series.axes.lower()
     page = series.keyframe
-    samples = int(series.shape[axes.index("s")]) if "s" in axes else 1
-    rgb = samples in (3, 4) and page.photometric in COLOURS
-    if "s" in axes and not rgb:
+    series = imagej_stack(file, series) or series
+    stored = stored_of(page, path.name)
+    axes = series.axes.lower()
+    if "s" in axes and not _is_one_image(stored, int(series.shape[axes.index("s")])):
         # Samples that are not colours are channels, unless the file has those as well.
         axes = axes.replace("s", "c" if "c" not in axes else "q")
-    levels = [i for i, level in enumerate(series.levels) if level.axes == series.axes]
-    _warn_of_missing_planes(path, series)
+    numbers = [i for i, level in enumerate(series.levels) if level.axes == series.axes]
+    levels = tuple(_open_level(file, path, series, number=i) for i in numbers)
+    levels = without_lost_planes(series, levels, path)
+    warn_of_lost_pages(file, series)
     calibration, channels = _metadata(file, series, number)
-    if not channels and page.colormap is not None:
-        channels = (_palette(page.colormap),)
     image = FileImage(
         name=_name(path, series, alone=len(file.series) == 1),
-        levels=tuple(_open_level(file, path, series, number=i) for i in levels),
+        levels=levels,
         axes=axes,
         scale=tuple(calibration.scale(axis) for axis in axes),
         translate=(0.0,) * len(axes),
         units=tuple(calibration.unit(axis) for axis in axes),
         channels=_one_each(channels, axes, series.shape),
         labels=_is_labels(page),
+        nodata=nodata_of_page(page),
     )
-    return without_single_axes(image)
+    return seen(without_single_axes(image), with_table(stored, image))
+
+
+def _is_one_image(stored: Stored, samples: int) -> bool:
+    """Whether the samples are colours, or gray and its alpha."""
+    if stored.ink in (Ink.GRAY, Ink.INVERTED):
+        return samples == 2 and stored.alpha is not Alpha.NONE
+    return samples in ((4, 5) if stored.ink is Ink.CMYK else (3, 4))
 
 
 def _open_level(
@@ -120,20 +132,6 @@ def _name(path: Path, series: tifffile.TiffPageSeries, *, alone: bool) -> str:
     return f"{stem} {series.name}" if series.kind == "ome" and not alone else stem
 
 
-def _warn_of_missing_planes(path: Path, series: tifffile.TiffPageSeries) -> None:
-    """Warn of planes of an OME image whose files are missing."""
-    if series.dataoffset is not None:
-        # All of them are one stretch of this file.
-        return
-    missing = sum(page is None for page in series)
-    if missing:
-        warnings.warn(
-            f"{missing} of {len(series)} planes of {path.name} lie in files that are not beside "
-            "it, and are black: put the files there and open it again.",
-            stacklevel=2,
-        )
-
-
 def _is_labels(page: Any) -> bool:
     return LABELS_MARK in str(page.description) and np.dtype(page.dtype).kind in "iu"
 
@@ -148,11 +146,6 @@ def _metadata(
     if imagej:
         return channels_of_imagej(imagej, series.keyframe)
     return resolution_calibration(series), ()
-
-
-def _palette(colormap: NDArray[np.uint16]) -> FileChannel:
-    table = np.asarray(colormap, np.float64).T / 65535
-    return FileChannel(lut=table, limits=(0.0, float(len(table) - 1)))
 
 
 def _one_each(

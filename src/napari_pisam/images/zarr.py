@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,12 +19,14 @@ from napari_pisam.images.file_image import (
     cannot_open,
     without_single_axes,
 )
-from napari_pisam.images.source import ImageError
+from napari_pisam.images.source import ImageError, ImageWarning
 
 MARKERS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 # The axes of NGFF before 0.3, which did not name them.
 OLD_AXES = "tczyx"
 NO_UNIT = "pixel"
+# So many chunks are looked for, evenly spread, when an array has more.
+CHUNKS_LOOKED_FOR = 1024
 
 
 def is_zarr(path: str | Path) -> bool:
@@ -78,6 +81,7 @@ def _plain(array: Any, name: str) -> FileImage:
         translate=(0.0,) * ndim,
         units=(NO_UNIT,) * ndim,
         channels=_blank_channels(axes, array.shape),
+        nodata=fill_of_lost_chunks(array),
     )
     return without_single_axes(image)
 
@@ -134,7 +138,7 @@ def _labels(group: zarr.Group) -> tuple[FileImage, ...]:
             found.append(_multiscale(_child(inside, key), key, labels=True))
         except READ_FAILURES as error:
             reason = str(cannot_open(f"The label image {key}", "OME-Zarr", error))
-            warnings.warn(f"{reason} The image opens without it.", stacklevel=2)
+            warnings.warn(f"{reason} The image opens without it.", ImageWarning, stacklevel=2)
     return tuple(found)
 
 
@@ -169,8 +173,32 @@ def _multiscale(group: zarr.Group, name: str, *, labels: bool = False) -> FileIm
         labels=(labels or about is not None) and integral,
         label_colors=_label_colors(about),
         label_properties=_label_properties(about),
+        nodata=fill_of_lost_chunks(arrays[0]),
     )
     return without_single_axes(image)
+
+
+def fill_of_lost_chunks(array: Any) -> float | None:
+    """The value of pixels in chunks that were never written; None when all were, as far as seen.
+
+    Of an array of very many chunks some are looked for.
+    """
+    store, metadata = array.store_path, array.metadata
+    root = getattr(store.store, "root", None)
+    fill = array.fill_value
+    if root is None or fill is None:
+        return None
+    folder = Path(root) / store.path
+    stored = getattr(array, "shards", None) or array.chunks
+    counts = [math.ceil(n / c) for n, c in zip(array.shape, stored, strict=True)]
+    total = math.prod(counts)
+    step = max(1, total // CHUNKS_LOOKED_FOR)
+    for number in range(0, total, step):
+        place = tuple(int(i) for i in np.unravel_index(number, counts))
+        if not (folder / metadata.encode_chunk_key(place)).exists():
+            value = float(fill)
+            return value if math.isfinite(value) else None
+    return None
 
 
 def _entries(about: Any, kind: str) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -34,6 +34,9 @@ from napari_pisam.predict.segmenter import Segmenter
 from napari_pisam.predict.window_search import LIGHT_SEARCH, SearchPolicy
 from napari_pisam.prompts import Click, Prompt, points_span, prompt_centre
 
+# A logit of what is certainly no object.
+NOTHING = -20.0
+
 __all__ = ["Embedding", "Predictor", "SegmentResult", "load_predictor"]
 
 
@@ -127,7 +130,7 @@ class Predictor:
         channels: tuple[int, ...] | None = None,
     ) -> Generator[str, None, Embedding]:
         """`embed` in steps, yielding a word after each; closing it between two cancels it."""
-        pixels = self._read(source, window, intensity, channels)
+        pixels, blank = self._read(source, window, intensity, channels)
         yield "read"
         embedding, early = yield from self._encode(pixels)
         with torch.inference_mode(), self._decoder.autocast():
@@ -144,6 +147,7 @@ class Predictor:
             image_height=source.height,
             image_width=source.width,
             model=self.name,
+            blank=blank,
         )
 
     def _encode(self, pixels: Any) -> Generator[str, None, tuple[Tensor, Tensor]]:
@@ -164,7 +168,8 @@ class Predictor:
         window: Window,
         intensity: IntensityWindow,
         channels: tuple[int, ...] | None,
-    ) -> Any:
+    ) -> tuple[NDArray[np.uint8], bool]:
+        """The window's pixels as the model's input, and whether they all have one colour."""
         inside = window.inside(source.height, source.width)
         if inside is None:
             raise ImageError(
@@ -173,7 +178,8 @@ class Predictor:
             )
         level = best_level(source, WindowGrid(window, self.window_size).pixel_size[0])
         shown = to_rgb8(source.read(replace(inside, level=level)), intensity, channels=channels)
-        return window_input(shown, window, inside, size=self.window_size)
+        blank = bool((shown == shown[:1, :1]).all())
+        return window_input(shown, window, inside, size=self.window_size), blank
 
     def predict(
         self, embedding: Embedding, prompt: Prompt, *, previous: SegmentResult | None = None
@@ -187,13 +193,13 @@ class Predictor:
         begun = time.perf_counter()
         self._check(embedding, prompt)
         prompt = self.signed(embedding, prompt, previous)
-        found = self._decoder.logits(embedding, prompt)
+        high, low, score = self._logits(embedding, prompt)
         return SegmentResult(
             request_id=0,
             window=embedding.window,
-            logits=found.high,
-            low_res_logits=found.low,
-            score=found.score,
+            logits=high,
+            low_res_logits=low,
+            score=score,
             image_height=embedding.image_height,
             image_width=embedding.image_width,
             prompt=prompt,
@@ -201,7 +207,18 @@ class Predictor:
             model=self.name,
             device=self.device,
             seconds=time.perf_counter() - begun,
+            blank=embedding.blank,
         )
+
+    def _logits(
+        self, embedding: Embedding, prompt: Prompt
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+        """Logits of the window, the low-resolution ones, the score; of a blank one: no object."""
+        if embedding.blank:
+            high = np.full((self.window_size, self.window_size), NOTHING, np.float32)
+            return high, np.full_like(high[::4, ::4], NOTHING), 0.0
+        found = self._decoder.logits(embedding, prompt)
+        return found.high, found.low, found.score
 
     def predict_many(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[SegmentResult]:
         """Answer many prompts in one embedded window: one answer each, in their order.
@@ -270,4 +287,6 @@ class Predictor:
         self, embedding: Embedding, prompt: Prompt
     ) -> tuple[NDArray[np.float32], float]:
         """SAM's own low-resolution logits, float32 (L, L), and its estimate of their IoU."""
+        if embedding.blank:
+            return self._logits(embedding, prompt)[1:]
         return self._decoder.low_res(embedding, prompt)

@@ -21,13 +21,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+NOTHING_TO_SEE = (
+    "There is nothing to see here: all pixels round the prompt have one value, or none."
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Embedding:
     """What the encoder made of one window; reused for every prompt in it.
 
     window: the rectangle looked at. pixels: uint8 (S, S, 3), what the model saw. embedding:
     (1, dim, g, g). window_feature: (1, C, L, L), what the high-resolution path takes from the
-    window, None for SAM's own decoder. model: the model's name.
+    window, None for SAM's own decoder. model: the model's name. blank: whether all that it saw has
+    one value, so that there is no object to find.
     """
 
     window: Window
@@ -38,6 +44,7 @@ class Embedding:
     image_height: int
     image_width: int
     model: str
+    blank: bool = False
 
     @property
     def nbytes(self) -> int:
@@ -54,7 +61,8 @@ class SegmentResult:
     prompt: what was requested, every correction with its sign. logits: float32 (S, S), the window
     at the model's resolution, threshold 0. low_res_logits: float32 (L, L), before the
     high-resolution head. score: the model's own estimate of the IoU, 0 to 1. seconds: from request
-    to result. object_size: the size in image pixels that the request gave, if any.
+    to result. object_size: the size in image pixels that the request gave, if any. blank: whether
+    there was nothing to see in the window; the mask is then empty.
     """
 
     request_id: int
@@ -70,6 +78,7 @@ class SegmentResult:
     device: str
     seconds: float = 0.0
     object_size: float | None = None
+    blank: bool = False
 
     @property
     def pixel_size(self) -> float:

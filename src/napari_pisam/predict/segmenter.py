@@ -151,7 +151,7 @@ class Segmenter:
         logits, score = self.predictor.predict_low_res(embedding, prompt)
         yield "trial"
         clicks = tuple(c for c in prompt.points if c.positive)
-        return Trial(window, extent_in(logits, window, clicks), score)
+        return Trial(window, extent_in(logits, window, clicks), score, embedding.blank)
 
     def _embedding(
         self, request: SegmentRequest, intensity: IntensityWindow, window: Window

@@ -57,11 +57,15 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What was seen in a window. score: the model's own estimate of its mask's IoU."""
+    """What was seen in a window. score: the model's own estimate of its mask's IoU.
+
+    blank: whether all of the window has one value.
+    """
 
     window: Window
     seen: Extent | None
     score: float
+    blank: bool = False
 
 
 def known_window(prompt: Prompt, object_size: float | None, policy: SearchPolicy) -> Window | None:
@@ -131,6 +135,9 @@ def extent_in(
 def next_window(trial: Trial, prompt: Prompt, policy: SearchPolicy) -> Window:
     """The window to try next, the prompt inside; the same when the last trial was good enough."""
     centre, window, seen = prompt_centre(prompt), trial.window, trial.seen
+    if trial.blank:
+        # inside an object without texture, or beside everything: its edge is farther out
+        return square_window(centre.y, centre.x, window.height * policy.widen)
     if seen is None:
         # nothing there at this scale: the object is smaller than what the trial resolves
         return square_window(centre.y, centre.x, max(window.height / 3, _least(prompt, policy)))

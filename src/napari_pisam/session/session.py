@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from napari_pisam.masks.placed import PlacedMask
-from napari_pisam.predict.results import SegmentResult
+from napari_pisam.predict.results import NOTHING_TO_SEE, SegmentResult
 from napari_pisam.prompts import Box, Click, Prompt
 from napari_pisam.session.active_object import ActiveObject
 from napari_pisam.session.commit import Committer, removal_edit
@@ -205,6 +205,8 @@ class Session(SessionState):
         requester = self._requests.close(result.request_id)
         if requester is None:
             return
+        if result.blank:
+            self.message.emit("info", NOTHING_TO_SEE)
         state = requester.state
         pending = state.pending_keeps.pop(result.request_id, None)
         if pending is not None:

@@ -15,6 +15,7 @@ from napari_pisam.images.lazy import Places, VirtualArray, slices_of
 from napari_pisam.images.overviews import Overview, with_overviews
 from napari_pisam.images.salvaged import SalvagedArray
 from napari_pisam.images.source import ImageError, plane_of
+from napari_pisam.widgets.viewer.identity import NODATA
 
 if TYPE_CHECKING:
     from napari_pisam.images.file_image import FileChannel, FileImage
@@ -46,6 +47,16 @@ def get_zarr_reader(path: str | Sequence[str]) -> ReadFunction | None:
     from napari_pisam.images.zarr import is_zarr
 
     return read_file if isinstance(path, str) and is_zarr(path) else None
+
+
+def get_picture_reader(path: str | Sequence[str]) -> ReadFunction | None:
+    """The reader of a picture that is stored otherwise than it is seen; None for anything else.
+
+    Turned by its EXIF orientation, CMYK, gray with alpha: napari's own reader shows what is stored.
+    """
+    from napari_pisam.images.raster import stored_otherwise
+
+    return read_file if isinstance(path, str) and stored_otherwise(path) else None
 
 
 def read_file(path: str | Sequence[str]) -> list[LayerData]:
@@ -115,7 +126,7 @@ class _File:
         kept = [i for i, axis in enumerate(image.axes) if axis not in "cs"]
         letters = [image.axes[i] for i in kept]
         data = self._data(levels, (letters.index("y"), letters.index("x")), nearest=image.labels)
-        keywords = {
+        keywords: dict[str, Any] = {
             "name": image.name,
             "multiscale": isinstance(data, list),
             "scale": tuple(image.scale[i] for i in kept),
@@ -124,6 +135,8 @@ class _File:
             **{key: value for key, value in shown.items() if value is not None},
         }
         units = tuple(_known_unit(image.units[i]) for i in kept)
+        if image.nodata is not None:
+            keywords["metadata"][NODATA] = image.nodata
         if set(units) != {NO_UNIT}:
             keywords["units"] = units
         return data, keywords, "image"
@@ -158,7 +171,11 @@ class _File:
 
         middle = {axis: n // 2 for axis, n in image.stack.items()}
         try:
-            window = intensity_window(image.plane(middle))
+            try:
+                window = intensity_window(image.plane(middle))
+            except ImageError:
+                # That plane may be missing.
+                window = intensity_window(image.plane(dict.fromkeys(image.stack, 0)))
         except ImageError as error:
             self._warn(str(error))
             black = tuple(_Blackened(SalvagedArray(level, self._warn)) for level in image.levels)

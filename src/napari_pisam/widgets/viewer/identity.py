@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 ROLE = "napari-pisam"
+# In the metadata of an image layer: the value of pixels that were not measured.
+NODATA = "napari-pisam nodata"
 
 
 class LayerNames:

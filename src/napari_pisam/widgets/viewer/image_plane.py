@@ -12,6 +12,7 @@ from napari_pisam.images.bands import BandSource
 from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import ImageSource, as_source, plane_of
 from napari_pisam.session.plane import ImagePlane, PlaneIndex, PlaneKey
+from napari_pisam.widgets.viewer.identity import NODATA
 
 if TYPE_CHECKING:
     from napari.components import Dims
@@ -63,7 +64,10 @@ def source_of(image: Image, index: PlaneIndex) -> ImageSource:
     data = list(image.data) if image.multiscale else image.data
     fixed = [slice(None) if position is None else position for position in index]
     channel_axis = image.ndim if image.rgb else None
-    return as_source(plane_of(data, fixed, channel_axis=channel_axis), rgb=bool(image.rgb))
+    plane = plane_of(data, fixed, channel_axis=channel_axis)
+    # what the reader of the file found, see `files.reader`
+    nodata = image.metadata.get(NODATA)
+    return as_source(plane, rgb=bool(image.rgb), nodata=nodata)
 
 
 def image_plane(
