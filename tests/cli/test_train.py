@@ -99,7 +99,7 @@ def test_ctrl_c_says_how_to_resume_and_the_state_resumes(
 ) -> None:
     from napari_pisam.train.stopping import StopRequest
 
-    monkeypatch.setattr(StopRequest, "asked", lambda self: True)
+    monkeypatch.setattr(StopRequest, "requested", lambda self: True)
     out = tmp_path / "run"
     written = run(capsys, "train", config, "--output", out)
     assert written.code == 130

@@ -20,7 +20,7 @@ from napari_pisam.masks.placed import PlacedMask
 from napari_pisam.predict.cache import EmbeddingCache
 from napari_pisam.predict.mask_bands import ImageMask
 from napari_pisam.predict.predictor import Predictor
-from napari_pisam.predict.prompt_decoder import MASK_LOGIT, mask_logits
+from napari_pisam.predict.prompt_embedding import MASK_LOGIT, mask_logits
 from napari_pisam.predict.request import SegmentRequest
 from napari_pisam.predict.segmenter import Segmenter
 from napari_pisam.prompts import Box, Click, Prompt

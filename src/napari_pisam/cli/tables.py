@@ -91,7 +91,9 @@ def read_table(path: str | Path, *, known: Sequence[str]) -> Table:
                 f"{path.name} has the column '{column}' twice, as columns {nth[0]} and {nth[1]}: "
                 "remove or rename one of them."
             )
-    return Table(path.name, tuple(header), tuple(_rows(path.name, text, header, separator)))
+    return Table(
+        path.name, tuple(header), tuple(_rows(path.name, text, header, separator=separator))
+    )
 
 
 def _text(path: Path) -> str:
@@ -118,7 +120,7 @@ def _header(text: str, known: Sequence[str]) -> tuple[list[str], str]:
     return names(best), best
 
 
-def _rows(name: str, text: str, header: Sequence[str], separator: str) -> Iterator[Row]:
+def _rows(name: str, text: str, header: Sequence[str], *, separator: str) -> Iterator[Row]:
     lines = csv.reader(
         io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True
     )

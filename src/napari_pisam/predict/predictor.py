@@ -130,7 +130,7 @@ class Predictor:
         channels: tuple[int, ...] | None = None,
     ) -> Generator[str, None, Embedding]:
         """`embed` in steps, yielding a word after each; closing it between two cancels it."""
-        pixels, blank = self._read(source, window, intensity, channels)
+        pixels, blank = self._read(source, window, intensity, channels=channels)
         yield "read"
         embedding, early = yield from self._encode(pixels)
         with torch.inference_mode(), self._decoder.autocast():
@@ -167,6 +167,7 @@ class Predictor:
         source: ImageSource,
         window: Window,
         intensity: IntensityWindow,
+        *,
         channels: tuple[int, ...] | None,
     ) -> tuple[NDArray[np.uint8], bool]:
         """The window's pixels as the model's input, and whether they all have one colour."""

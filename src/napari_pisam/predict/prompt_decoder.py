@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 from torch import Tensor
 
-from napari_pisam.geometry import Window, WindowGrid, pixel_centres
-from napari_pisam.images.resample import linear_weights
+from napari_pisam.geometry import Window, WindowGrid
 from napari_pisam.model.cells import cut, grown, strips
 from napari_pisam.model.decoder import PromptState
 from napari_pisam.model.deform import Region
-from napari_pisam.model.pisam import PiSam, as_mask_prompt
+from napari_pisam.model.pisam import PiSam
 from napari_pisam.model.region import (
     HEAD_MARGIN,
     answer_region,
@@ -27,18 +25,14 @@ from napari_pisam.model.region import (
     laid_over,
     object_feature_on,
 )
+from napari_pisam.predict.prompt_embedding import PromptEmbedder
 from napari_pisam.predict.results import Embedding
 from napari_pisam.prompts import Click, Prompt
 
 STATES_KEPT = 4
 READY_STEPS = 8
-MASK_LOGIT = 6.0
-"""Logit that stands for a painted pixel of a mask prompt."""
 _TOGETHER_VALUES = 2**23
 """Mask features of prompts that are decoded together, in values; all else is a few times that."""
-
-_SUMMED_VALUES = 2**16
-"""Pixels of a mask prompt that are numbers at the same time."""
 
 
 @dataclass(eq=False)
@@ -76,6 +70,7 @@ class PromptDecoder:
         self.everywhere = everywhere
         self._decoded: OrderedDict[tuple[int, Prompt], tuple[Embedding, Decoded]] = OrderedDict()
         self._together = 0
+        self._embedder = PromptEmbedder(model, device)
         self._pe = model.dense_pe()
         self._again = model.config.answers_again and model.mask_decoder.interacts
 
@@ -87,39 +82,10 @@ class PromptDecoder:
         """
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32)
 
-    def embed_prompts(
-        self, prompts: Sequence[Prompt], window: Window, answer: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Sparse (B, N, dim) and dense (B, dim, g, g) embeddings of prompts' own parts.
-
-        All prompts are of one kind, see `_kind`. answer: (B, 1, L, L), in place of their masks.
-        """
-        grid, low = self._grid(window), self.model.config.low
-        points = labels = boxes = mask = None
-        if prompts[0].points:
-            points = self._stacked([grid.points_xy_input(p.points) for p in prompts])
-            signs = [[int(bool(c.positive)) for c in p.points] for p in prompts]
-            labels = torch.tensor(signs, device=self.device)
-        if prompts[0].box is not None:
-            boxes = self._stacked([grid.box_xyxy_input(p.box) for p in prompts if p.box])
-        if answer is not None:
-            mask = as_mask_prompt(answer)
-        elif prompts[0].mask is not None:
-            mask = self._stacked([mask_logits(p, window, low)[None] for p in prompts])
-        return self.model.encode_prompts(
-            boxes_xyxy_input=boxes, points_xy_input=points, point_labels=labels, mask_input=mask
-        )
-
-    def _grid(self, window: Window) -> WindowGrid:
-        return WindowGrid(window, self.model.config.window)
-
-    def _stacked(self, arrays: Sequence[NDArray[np.float32]]) -> Tensor:
-        return torch.from_numpy(np.stack(arrays)).to(self.device)
-
     def low_res(self, embedding: Embedding, prompt: Prompt) -> tuple[NDArray[np.float32], float]:
         """SAM's own low-resolution logits, float32 (L, L), and its score."""
         with torch.inference_mode():
-            state = self._state(embedding, [prompt], None)
+            state = self._state(embedding, [prompt], window=None)
         best, score = self._best(state, prompt)
         return state.sam_logits[0, best].float().cpu().numpy(), score
 
@@ -127,10 +93,15 @@ class PromptDecoder:
         self,
         embedding: Embedding,
         prompts: Sequence[Prompt],
+        *,
         window: Tensor | None,
-        answer: Tensor | None = None,
+        previous: Tensor | None = None,
     ) -> PromptState:
-        sparse, dense = self.embed_prompts(prompts, embedding.window, answer)
+        """SAM's answers to prompts of one kind. window: the feature for the high-resolution path.
+
+        previous: (B, 1, L, L), low-resolution logits in place of the prompts' masks.
+        """
+        sparse, dense = self._embedder.embed(prompts, embedding.window, previous=previous)
         state: PromptState = self.model.mask_decoder.prompt_state(
             embedding.embedding, window, image_pe=self._pe, sparse=sparse, dense=dense
         )
@@ -167,10 +138,12 @@ class PromptDecoder:
             done = 0
         found = self._newest(embedding, steps[done])
         for part in steps[done + 1 :]:
-            answer = found.state.low_res_logits
             with torch.inference_mode():
                 state = self._state(
-                    embedding, [_all_points(part)], embedding.window_feature, answer
+                    embedding,
+                    [_all_points(part)],
+                    window=embedding.window_feature,
+                    previous=found.state.low_res_logits,
                 )
             later = Decoded(state, float(state.iou[0, 0].clamp(0, 1)))
             self._decoded[id(embedding), part] = (embedding, later)
@@ -212,7 +185,7 @@ class PromptDecoder:
 
     def _keep(self, embedding: Embedding, own: Sequence[Prompt]) -> None:
         with torch.inference_mode():
-            together = self._state(embedding, own, embedding.window_feature)
+            together = self._state(embedding, own, window=embedding.window_feature)
             for i, prompt in enumerate(own):
                 state = _one_of(together, i)
                 best, score = self._best(state, prompt)
@@ -232,7 +205,7 @@ class PromptDecoder:
             else:
                 corrections = prompt.corrections if self.model.mask_decoder.interacts else ()
                 region = None if self.everywhere else self._region(done, embedding, prompt)
-                high = self._high(done, embedding, corrections, region)
+                high = self._high(done, embedding, corrections=corrections, region=region)
         return Logits(_array(high), _array(low), done.score)
 
     def ready_steps(self) -> Generator[None, None, None]:
@@ -258,14 +231,15 @@ class PromptDecoder:
             done.object_feature = torch.cat(parts, 2)
 
     def _region(self, done: Decoded, embedding: Embedding, prompt: Prompt) -> Region | None:
-        said = (*prompt.points, *prompt.corrections)
-        xy = torch.from_numpy(self._grid(embedding.window).points_xy_unit(said))
+        grid = WindowGrid(embedding.window, self.model.config.window)
+        xy = torch.from_numpy(grid.points_xy_unit((*prompt.points, *prompt.corrections)))
         return answer_region(done.state.low_res_logits, xy)
 
     def _high(
         self,
         done: Decoded,
         embedding: Embedding,
+        *,
         corrections: tuple[Click, ...],
         region: Region | None,
     ) -> Tensor:
@@ -275,7 +249,9 @@ class PromptDecoder:
         region = region or whole
         margins = grown(region, HEAD_MARGIN, side)
         if corrections:
-            feature = self._corrected(done, embedding.window, corrections, margins)
+            feature = self._corrected(
+                done, embedding.window, corrections=corrections, region=margins
+            )
         elif region == whole or done.object_feature is not None:
             feature = cut(self._object_feature(done), margins)
         else:
@@ -306,10 +282,11 @@ class PromptDecoder:
         return done.object_feature
 
     def _corrected(
-        self, done: Decoded, window: Window, corrections: tuple[Click, ...], region: Region
+        self, done: Decoded, window: Window, *, corrections: tuple[Click, ...], region: Region
     ) -> Tensor:
         """The corrected object feature of a region; the interactor looks at the whole window."""
-        xy = torch.from_numpy(self._grid(window).points_xy_unit(corrections))[None].to(self.device)
+        grid = WindowGrid(window, self.model.config.window)
+        xy = torch.from_numpy(grid.points_xy_unit(corrections))[None].to(self.device)
         signs = torch.tensor([[int(bool(c.positive)) for c in corrections]], device=self.device)
         feature: Tensor = self.model.mask_decoder.correct(
             self._object_feature(done),
@@ -345,44 +322,3 @@ def _one_of(together: PromptState, index: int) -> PromptState:
 
 def _array(logits: Tensor) -> NDArray[np.float32]:
     return logits[0, 0].float().cpu().numpy()
-
-
-def mask_logits(prompt: Prompt, window: Window, low: int) -> NDArray[np.float32]:
-    """A mask prompt in the window's frame: float32 (low, low), +-MASK_LOGIT, soft at the edge.
-
-    Each value is the mean of the mask round it, antialiased as a resize of the whole window is.
-    """
-    assert prompt.mask is not None
-    covered = np.zeros((low, low), np.float32)
-    own = prompt.mask.window
-    part = own and own.intersection(window)
-    if own and part:
-        inside = prompt.mask.mask[part.seen_from(own.y, own.x).slices]
-        columns = _part_weights(part.x - window.x, part.width, window.width, low=low)
-        rows = _part_weights(part.y - window.y, part.height, window.height, low=low)
-        for i in range(low):
-            taps = slice(rows.indptr[i], rows.indptr[i + 1])
-            if taps.start < taps.stop:
-                covered[i] = columns @ _row_sum(inside, rows.indices[taps], rows.data[taps])
-    return (2 * covered - 1) * np.float32(MASK_LOGIT)
-
-
-def _part_weights(start: int, count: int, length: int, *, low: int) -> csr_array:
-    """How much pixels start .. start + count of a window's side count for each of `low`."""
-    centres = pixel_centres(-0.5, length, low)
-    weights = linear_weights(centres, length / low, length)
-    weights.eliminate_zeros()
-    return weights[:, start : start + count]
-
-
-def _row_sum(
-    mask: NDArray[np.bool_], rows: NDArray[np.int32], weights: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """The weighted sum of rows of a mask, a few columns at a time: float32 (columns,)."""
-    found = np.empty(mask.shape[1], np.float32)
-    first, last = int(rows.min()), int(rows.max()) + 1
-    ordered = np.zeros(last - first, np.float32)
-    ordered[rows - first] = weights
-    for x in range(0, mask.shape[1], step := max(_SUMMED_VALUES // len(ordered), 1)):
-        found[x : x + step] = ordered @ mask[first:last, x : x + step].astype(np.float32)
-    return found

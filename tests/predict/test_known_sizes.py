@@ -18,7 +18,7 @@ from napari_pisam.images.intensity import IntensityWindow
 from napari_pisam.images.source import PyramidSource
 from napari_pisam.model.pisam import PiSam
 from napari_pisam.predict.predictor import Predictor
-from napari_pisam.predict.prompt_decoder import MASK_LOGIT, mask_logits
+from napari_pisam.predict.prompt_embedding import MASK_LOGIT, mask_logits
 from napari_pisam.predict.results import SegmentResult
 from tests.predict.conftest import toy_model
 
