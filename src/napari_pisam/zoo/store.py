@@ -116,7 +116,7 @@ def download(
             f"The folder '{target.parent}' cannot be made ({error.strerror}): name another one in "
             f"{CACHE_VARIABLE}."
         ) from error
-    for progress in fill(part, source_url(entry), entry.size, patience or Patience()):
+    for progress in fill(part, source_url(entry), entry.size, patience=patience or Patience()):
         if cancelled is not None and cancelled():
             raise DownloadCancelledError(
                 f"The download of {entry.name} was stopped; the next one goes on from there."

@@ -45,7 +45,7 @@ class Patience:
 
 
 def fill(
-    part: Path, url: str, size: int | None, patience: Patience
+    part: Path, url: str, size: int | None, *, patience: Patience
 ) -> Generator[Progress, None, None]:
     """Complete ``part`` with what lies at ``url``, from where it ends, yielding bytes done.
 
