@@ -28,6 +28,7 @@ class SeenWindow:
     window: Window
     labels: Labels
     nbytes: int = 1
+    blank: bool = False
 
 
 class TruthPredictor:
