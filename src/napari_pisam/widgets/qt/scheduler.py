@@ -43,11 +43,11 @@ class QtScheduler(QObject):
         self._queue.clear()
 
     def _start(self) -> None:
-        # A step may let the loop turn: no other is done meanwhile.
-        if not (self._closed or self._queue.empty or self._queue.running):
+        if not self._queue.empty:
             self._timer.start(0)
 
     def _turn(self) -> None:
+        # A step may let the loop turn: no other is done meanwhile.
         if self._queue.running or self._queue.empty:
             return
         try:
