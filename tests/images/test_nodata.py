@@ -54,6 +54,16 @@ def test_other_values_stay(value: float, share: float) -> None:
     np.testing.assert_allclose((window.low[0], window.high[0]), np.percentile(pixels, (0.1, 99.9)))
 
 
+@pytest.mark.parametrize("least", [1, 150])
+def test_zeros_nearer_to_the_others_than_these_spread_are_a_dark_background(least: int) -> None:
+    pixels = np.random.default_rng(0).integers(least, 400, (128, 128)).astype("uint16")
+    pixels[:40] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        window = intensity_window(as_source(pixels))
+    assert window.low[0] == 0
+
+
 def test_the_tag_of_gdal_is_believed_in_command_and_viewer(tmp_path: Path) -> None:
     pixels = _with_hole(3, "uint16", 0.02)
     tifffile.imwrite(tmp_path / "n.tif", pixels, extratags=[(42113, "s", 0, "3", True)])
